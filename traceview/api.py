@@ -1,0 +1,232 @@
+"""A trace as users hold it: open it, scan it, ask it for tables. Everything the command line does is a call of this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from traceview.detect import Scanner
+from traceview.errors import TraceNotFoundError, TraceviewError, UnknownNameError, nearest
+from traceview.events import EventBatch, ReadStats
+from traceview.findings import ScanResult
+from traceview.formats import FORMATS, Detection, FormatInfo, detect, format_by_id
+from traceview.formats.base import Reader, Wanted
+from traceview.formats.declarations import Declarations, read_declarations
+from traceview.rules import builtin_rules, rule_by_id
+from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
+from traceview.vocabulary import Vocabulary, builtin
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from traceview.timeline import Timeline
+
+__all__ = ["Trace", "find_traces", "open", "scan_all"]
+
+SURE_IN_A_FOLDER = 0.4
+"""A file of a directory is taken for a trace where a format is at least this sure of it."""
+_BESIDE = ("trace-events", "trace-events-all")
+
+class Trace:
+    """One trace file (or stdin, ``-``).
+
+    Nothing is read until something is asked; every question reads the file anew from front to back, so memory does
+    not grow with the file. stdin can be asked once.
+    """
+
+    def __init__(
+        self,
+        source: ByteSource,
+        info: FormatInfo,
+        declarations: Declarations | None,
+        vocabulary: Vocabulary,
+    ) -> None:
+        self.source = source
+        self.format = info
+        self.declarations = declarations
+        self.vocabulary = vocabulary
+        self.stats = ReadStats()
+        """What the last reading met; complete when it has come to the end."""
+
+    @property
+    def path(self) -> str:
+        """The path, or ``<stdin>``."""
+        return self.source.name
+
+    def batches(self, wanted: Wanted | Iterable[str] | None = None) -> Iterator[EventBatch]:
+        """Yield the records in file order, as columns.
+
+        `wanted` chooses events by name or by a function of the name; None takes all. Raises the errors of the
+        format (`UnsupportedVersionError`, `DeclarationsNeededError`, `DeclarationsMismatchError`).
+        """
+        reader = self._reader()
+        if wanted is None:
+            choose: Wanted = lambda _name: True  # noqa: E731
+        elif callable(wanted):
+            choose = wanted
+        else:
+            choose = frozenset(wanted).__contains__
+        yield from reader.batches(choose)
+
+    def _reader(self) -> Reader:
+        reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations)
+        self.stats = reader.stats
+        return reader
+
+    def scan(self, rules: Iterable[str] | None = None, *, keep_witness: bool = False) -> ScanResult:
+        """Judge the windows of the trace.
+
+        `rules` limits the scan to rules by id (`UnknownNameError` for one that is not known). With `keep_witness`
+        each window with requests keeps the records around it, which `traceview show` draws.
+        """
+        chosen = {rule_by_id(r).id for r in rules} if rules is not None else {r.id for r in builtin_rules()}
+        scanner = Scanner(self.vocabulary, chosen, keep_witness=keep_witness)
+        reader = self._reader()
+        for batch in reader.batches(scanner.wanted):
+            scanner.feed(batch)
+        return scanner.finish(self.path, self.format.id, reader.stats)
+
+    def windows(self) -> pd.DataFrame:
+        """Return every window of a scan as a table (columns: `traceview.report.tables.WINDOW_COLUMNS`)."""
+        from traceview.report.tables import windows_frame  # noqa: PLC0415  (pandas is slow to import)
+
+        return windows_frame(self.scan())
+
+    def requests(self) -> pd.DataFrame:
+        """Return every guest request as a table (columns: `traceview.timeline.requests`)."""
+        return self.timeline().requests
+
+    def events(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return records as a table: time, thread, place, event and text; `names` limits it to some events.
+
+        The whole table is in memory: for a large trace, use `batches`. Raises UnknownNameError for an event that
+        the trace does not have.
+        """
+        from traceview.report.tables import events_frame  # noqa: PLC0415
+
+        chosen = list(names) if names is not None else None
+        frame = events_frame(self.batches(chosen))
+        for name in chosen or ():
+            if name not in self.stats.names:
+                raise UnknownNameError(f"{self.path} has no event {name!r}{nearest(name, self.stats.names)}")
+        return frame
+
+    def timeline(self, first_record: int = 0, last_record: int | None = None) -> Timeline:
+        """Rebuild the timeline of the records from `first_record` to `last_record` (all by default).
+
+        Iterations, requests and jobs are numbered from the beginning of the trace all the same.
+        """
+        from traceview.timeline import Timeline  # noqa: PLC0415
+
+        known = self.vocabulary.events.__contains__
+        return Timeline.build(self.vocabulary, self.batches(known), first_record, last_record)
+
+def open(  # noqa: A001  (traceview.open is the name that users expect)
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    trace_events: str | Path | Declarations | None = None,
+    chunk_bytes: int = DEFAULT_CHUNK,
+    vocabulary: Vocabulary | None = None,
+) -> Trace:
+    """Open a trace file, or stdin (``-``).
+
+    Parameters
+    ----------
+    path
+        The file.
+    format
+        The id of its format; None recognises it by its first bytes.
+    trace_events
+        The build's declarations: needed for simpletrace versions 2 and 3, useful for events that the built-in
+        vocabulary does not know.
+    chunk_bytes
+        How many bytes to read at a time; results do not depend on it.
+    vocabulary
+        What events mean; None takes the one that comes with the package.
+
+    Raises
+    ------
+    TraceNotFoundError, TraceReadError
+        The file is not there, is a directory, or cannot be read.
+    UnknownFormatError, UnknownNameError
+        No format recognises it, or `format` names none.
+    UnsupportedVersionError, DeclarationsNeededError, GrammarError
+        A simpletrace version that cannot be read (so); declarations that cannot.
+    """
+    if str(path) != STDIN and Path(path).is_dir():
+        raise TraceNotFoundError(f"{path}: is a directory; open the traces in it one by one (traceview.find_traces)")
+    source = ByteSource(path, chunk_bytes=chunk_bytes)
+    info = format_by_id(format) if format is not None else detect(source)
+    declared = (
+        trace_events
+        if isinstance(trace_events, Declarations) or trace_events is None
+        else read_declarations(trace_events)
+    )
+    trace = Trace(source, info, declared, vocabulary if vocabulary is not None else builtin())
+    trace._reader()  # complain now about a version or missing declarations
+    return trace
+
+def find_traces(path: str | Path) -> list[Path]:
+    """Return the trace files below a directory, recognised by their content (or `path` itself if it is a file).
+
+    Raises TraceNotFoundError where there is none.
+    """
+    if str(path) == STDIN or not Path(path).is_dir():
+        return [Path(path)]
+    files = find_files(path)
+    found = [f for f in files if max(Detection(ByteSource(f)).scores.values(), default=0.0) >= SURE_IN_A_FOLDER]
+    if not found:
+        known = ", ".join(f.id for f in FORMATS)
+        raise TraceNotFoundError(f"{path}: none of the {len(files)} files below it is a trace ({known})")
+    return found
+
+def declarations_beside(path: Path) -> Path | None:
+    """Return the declarations file that lies in the same folder as a trace, if there is one."""
+    for name in _BESIDE:
+        if (path.parent / name).is_file():
+            return path.parent / name
+    return None
+
+def scan_all(
+    paths: Iterable[str | Path],
+    *,
+    format: str | None = None,  # noqa: A002
+    trace_events: str | Path | None = None,
+    rules: Iterable[str] | None = None,
+    keep_witness: bool = False,
+    on_trace: Callable[[Trace], None] = lambda _trace: None,
+    on_error: Callable[[TraceviewError], None] | None = None,
+) -> ScanResult:
+    """Scan files and directories; return one result over all of them.
+
+    In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
+    none is given. `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of
+    them and lets the others go on (None raises).
+    """
+    declared = read_declarations(trace_events) if trace_events is not None else None
+    chosen = list(rules) if rules is not None else None
+    result = ScanResult()
+    for path in paths:
+        try:
+            files = find_traces(path)
+        except TraceviewError as e:
+            _raise_or_tell(e, on_error)
+            continue
+        in_folder = str(path) != STDIN and Path(path).is_dir()
+        for file in files:
+            beside = declarations_beside(file) if in_folder and declared is None else None
+            try:
+                trace = open(file, format=format, trace_events=declared or beside)
+                on_trace(trace)
+                result.merge(trace.scan(chosen, keep_witness=keep_witness))
+            except TraceviewError as e:
+                _raise_or_tell(e, on_error)
+    return result
+
+def _raise_or_tell(error: TraceviewError, on_error: Callable[[TraceviewError], None] | None) -> None:
+    if on_error is None:
+        raise error
+    on_error(error)
+

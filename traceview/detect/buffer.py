@@ -1,0 +1,48 @@
+"""The records that a window may still need: a tail of the trace, bounded in length."""
+
+from __future__ import annotations
+
+from traceview.vocabulary import Meaning, MeaningTable
+
+__all__ = ["MAX_RECORDS", "RowBuffer"]
+
+MAX_RECORDS = 500_000
+"""A window that spans more records than this is not judged: its beginning is no longer held."""
+
+
+class RowBuffer:
+    """Holds tables of one trace in file order and forgets what no open window can need."""
+
+    def __init__(self) -> None:
+        self._tables: list[MeaningTable] = []
+
+    def append(self, table: MeaningTable) -> None:
+        """Add the next table."""
+        if len(table):
+            self._tables.append(table)
+
+    def between(self, first: int, last: int) -> MeaningTable | None:
+        """Return the rows with record numbers from `first` to `last`, both included, or None if there are none."""
+        parts = [
+            t.between(first, last) for t in self._tables if int(t.record[-1]) >= first and int(t.record[0]) <= last
+        ]
+        parts = [p for p in parts if len(p)]
+        return MeaningTable.concat(parts) if parts else None
+
+    def iteration_start(self, record: int) -> int:
+        """Return the record of the last main_loop_wait at or before `record`, or `record` if none is held."""
+        for table in reversed(self._tables):
+            if int(table.record[0]) <= record:
+                calls = table.record[table.where(Meaning.ITERATION) & (table.record <= record)]
+                if len(calls):
+                    return int(calls[-1])
+        return record
+
+    def trim(self, needed_from: int | None) -> None:
+        """Forget the rows before `needed_from` (all rows for None), and those out of reach of any window."""
+        if not self._tables:
+            return
+        reach = int(self._tables[-1].record[-1]) - MAX_RECORDS
+        keep = reach if needed_from is None else max(needed_from, reach)
+        while self._tables and (needed_from is None or int(self._tables[0].record[-1]) < keep):
+            del self._tables[0]

@@ -1,0 +1,125 @@
+"""Windows as they close: the requests that stand in them, before it is known whose they are and what they cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from traceview.detect.buffer import MAX_RECORDS, RowBuffer
+from traceview.detect.shapes import classify
+from traceview.findings import Evidence, Request, Shape
+from traceview.rules import EXIT_RULE
+from traceview.timeline.jobs import Job
+from traceview.timeline.marks import Mark
+from traceview.timeline.names import NameTracker
+from traceview.timeline.nesting import build_nesting
+from traceview.vocabulary import Meaning, MeaningTable, Row
+
+__all__ = ["Candidate", "collect"]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A window and all requests that might be in its way. The job goes on being filled in after the window closed.
+
+    `submitted` are requests handed to the node, with the shape of each; `taken_up` what devices took up in the window
+    as (device pointer, request); `bounded` is False where the window is too long for its rows to be held.
+    """
+
+    rule: str
+    evidence: Evidence
+    job: Job
+    open: Mark | None
+    close: Mark | None
+    submitted: list[tuple[Request, Shape, str]] = field(default_factory=list)
+    taken_up: list[tuple[int, Request]] = field(default_factory=list)
+    bounded: bool = True
+    end_record: int = 0
+    """The last record that can lie in the window: that of its close, or the last of the trace."""
+    witness: MeaningTable | None = None
+
+
+def collect(
+    candidate: Candidate, buffer: RowBuffer, names: NameTracker, *, last_record: int, keep_witness: bool
+) -> Candidate:
+    """Fill in the requests of a window from the rows that are held."""
+    first, close = candidate.open, candidate.close
+    candidate.end_record = close.record if close is not None else last_record
+    if first is None:
+        return candidate
+    if candidate.end_record - first.record > MAX_RECORDS:
+        candidate.bounded = False
+        return candidate
+    start = buffer.iteration_start(first.record)
+    rows = buffer.between(start, candidate.end_record)
+    if rows is None:
+        return candidate
+    inside = rows.record > first.record
+    if close is not None:
+        inside &= rows.record < close.record
+    submitted = inside & _submissions(rows, candidate)
+    taken_up = inside & rows.where(Meaning.DEVICE_REQUEST)
+    if submitted.any():
+        nesting = build_nesting(rows, names.contexts)
+        for row in rows.rows(submitted):
+            shape, reason, context = classify(row, first, nesting, names, exact=candidate.evidence is Evidence.EXACT)
+            request = _request(row, held_back=False, kick=_kick(row), context=context, names=names)
+            candidate.submitted.append((request, shape, reason))
+    matched = {(r.op, r.offset, r.length) for r, _, _ in candidate.submitted}
+    for row in rows.rows(taken_up):
+        request = _request(row, held_back=True, kick=_kick(row), context="", names=names)
+        merged = any(
+            r.op is request.op and r.offset <= request.offset and request.offset + request.length <= r.offset + r.length
+            for r, _, _ in candidate.submitted
+        )
+        if (request.op, request.offset, request.length) not in matched and not merged:
+            candidate.taken_up.append((row.role("device"), request))
+    if keep_witness and (candidate.submitted or candidate.taken_up):
+        candidate.witness = rows.take(np.arange(len(rows)))
+    return candidate
+
+
+def _submissions(rows: MeaningTable, candidate: Candidate) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return the mask of the requests handed to the window's node."""
+    job = candidate.job
+    if candidate.evidence is Evidence.EXACT:
+        return rows.where(Meaning.SUBMIT) & (rows.roles["node"] == job.node)
+    mask = np.zeros(len(rows), dtype=np.bool_)
+    reach = rows.where(Meaning.REACH)
+    for blk, attached in job.devices.items():
+        until = attached.record if attached is not None else candidate.end_record + 1
+        mask |= reach & (rows.roles["blk"] == blk) & (rows.record < until)
+    return mask
+
+
+def _request(row: Row, *, held_back: bool, kick: Mark | None, context: str, names: NameTracker) -> Request:
+    blk = row.role("blk")
+    return Request(
+        op=row.op, offset=row.role("offset"), length=row.role("length"), blk=blk,
+        device=names.device(blk) if blk else "", node=row.role("node"), held_back=held_back, mark=Mark.of(row),
+        kick=kick, context=context,
+    )  # fmt: skip
+
+
+def _kick(row: Row) -> Mark | None:
+    """Return the last kick of a virtqueue before a request, on the same thread."""
+    table = row.table
+    kicks = np.flatnonzero(
+        table.where(Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY)[: row.index]
+        & (table.tid[: row.index] == table.tid[row.index])
+    )
+    return Mark.of(table.row(int(kicks[-1]))) if len(kicks) else None
+
+
+def shape_of(candidate: Candidate, counted: list[Request]) -> tuple[Shape | None, str]:
+    """Return the shape of a window: that of its first request that counts, and why where it has none."""
+    if candidate.rule != EXIT_RULE:
+        return None, ""
+    marks = {r.mark.record for r in counted}
+    for request, shape, reason in candidate.submitted:
+        if request.mark.record in marks:
+            return shape, reason
+    return None, ""
+
+

@@ -1,0 +1,85 @@
+"""Which bytes a target lacks: what was written in a violated window, less what the same device rewrote since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from traceview.findings import Extent
+from traceview.vocabulary import Meaning, MeaningTable, Op
+
+__all__ = ["LossTracker", "merge_extents"]
+
+_WRITES = [int(op) for op in Op if op.changes_data]
+
+
+def merge_extents(extents: Iterable[Extent]) -> list[Extent]:
+    """Return the same bytes as disjoint extents in order; those that touch become one."""
+    merged: list[Extent] = []
+    for extent in sorted((e for e in extents if e.length > 0), key=lambda e: e.offset):
+        if merged and extent.offset <= merged[-1].end:
+            last = merged[-1]
+            merged[-1] = Extent(last.offset, max(last.end, extent.end) - last.offset)
+        else:
+            merged.append(extent)
+    return merged
+
+
+class _Loss:
+    """What one window lost on one BlockBackend; shrinks as the device rewrites it."""
+
+    def __init__(self, since: int, extents: list[Extent]) -> None:
+        self.since = since
+        self.left = extents
+        self.rewritten = 0
+
+    def overwrite(self, start: int, end: int) -> None:
+        kept: list[Extent] = []
+        for extent in self.left:
+            a, b = max(extent.offset, start), min(extent.end, end)
+            if a >= b:
+                kept.append(extent)
+                continue
+            self.rewritten += b - a
+            kept += [Extent(extent.offset, a - extent.offset), Extent(b, extent.end - b)]
+        self.left = [e for e in kept if e.length > 0]
+
+
+class LossTracker:
+    """Follows the losses of all windows through the rest of the trace."""
+
+    def __init__(self) -> None:
+        self._losses: dict[int, dict[int, _Loss]] = {}
+        self._by_blk: dict[int, list[_Loss]] = {}
+
+    def watch(self, window: int, blk: int, since_record: int, extents: Iterable[Extent]) -> None:
+        """Begin to follow what a window wrote through a BlockBackend; writes after `since_record` count."""
+        loss = _Loss(since_record, merge_extents(extents))
+        self._losses.setdefault(window, {})[blk] = loss
+        self._by_blk.setdefault(blk, []).append(loss)
+
+    def feed(self, table: MeaningTable) -> None:
+        """Take the next table of the trace (also the one in which a window was just closed)."""
+        if not self._by_blk:
+            return
+        writes = table.where(Meaning.SUBMIT, Meaning.REACH) & np.isin(table.op, _WRITES)
+        for blk, losses in self._by_blk.items():
+            rows = np.flatnonzero(writes & (table.roles["blk"] == blk))
+            if not len(rows):
+                continue
+            start = table.roles["offset"][rows]
+            end = start + table.roles["length"][rows]
+            record = table.record[rows]
+            for loss in losses:
+                if not loss.left:
+                    continue
+                near = (record > loss.since) & (start < loss.left[-1].end) & (end > loss.left[0].offset)
+                for i in np.flatnonzero(near):
+                    loss.overwrite(int(start[i]), int(end[i]))
+            self._by_blk[blk] = [x for x in losses if x.left]
+
+    def left(self, window: int, blk: int) -> tuple[list[Extent], int]:
+        """Return what a window still lacks on a BlockBackend, and how many bytes were rewritten."""
+        loss = self._losses.get(window, {}).get(blk)
+        return (loss.left, loss.rewritten) if loss is not None else ([], 0)

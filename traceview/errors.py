@@ -1,0 +1,82 @@
+"""Everything that traceview raises on purpose.
+
+::
+
+    TraceviewError
+    ├── TraceNotFoundError       (also FileNotFoundError)  no such file, or a directory without traces
+    ├── TraceReadError           (also OSError)            the operating system refused the bytes
+    ├── UnknownFormatError       (also ValueError)         no format recognises the first bytes
+    ├── UnsupportedVersionError  (also ValueError)         a simpletrace version that cannot be read
+    ├── DeclarationsNeededError  (also ValueError)         simpletrace 2 and 3 without --trace-events
+    ├── DeclarationsMismatchError(also ValueError)         the declarations are of another build
+    ├── GrammarError             (also ValueError)         text that a grammar refuses
+    ├── UnknownNameError         (also LookupError)        an event, rule, format or finding that is not there
+    └── MissingEventsError       (also LookupError)        a table asked of a trace that lacks its events
+
+Each message says which file, where in it, what was expected, what was found, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "DeclarationsMismatchError",
+    "DeclarationsNeededError",
+    "GrammarError",
+    "MissingEventsError",
+    "TraceNotFoundError",
+    "TraceReadError",
+    "TraceviewError",
+    "UnknownFormatError",
+    "UnknownNameError",
+    "UnsupportedVersionError",
+    "nearest",
+]
+
+
+class TraceviewError(Exception):
+    """Root of every error that traceview raises on purpose."""
+
+
+class TraceNotFoundError(TraceviewError, FileNotFoundError):
+    """A path that does not exist, or a directory in which no file is a trace."""
+
+
+class TraceReadError(TraceviewError, OSError):
+    """The operating system would not give the bytes of a trace."""
+
+
+class UnknownFormatError(TraceviewError, ValueError):
+    """No trace format recognises the first bytes of a file."""
+
+
+class UnsupportedVersionError(TraceviewError, ValueError):
+    """A simpletrace file of a version that traceview does not read."""
+
+
+class DeclarationsNeededError(TraceviewError, ValueError):
+    """A simpletrace file of version 2 or 3, whose ids mean nothing without declarations."""
+
+
+class DeclarationsMismatchError(TraceviewError, ValueError):
+    """Records that cannot be what the given declarations say: the file is of another build."""
+
+
+class GrammarError(TraceviewError, ValueError):
+    """Text that one of the grammars refuses; the message carries the place and a caret."""
+
+
+class UnknownNameError(TraceviewError, LookupError):
+    """A name that is not known; the message offers the nearest one that is."""
+
+
+class MissingEventsError(TraceviewError, LookupError):
+    """A table was asked for that the events of this trace cannot fill."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known name nearest to `name`, or ``""`` if none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,318 @@
+"""The one columnar table that every trace format produces and everything later reads.
+
+An *event form* is one way in which an event of some release writes its arguments; a *batch* is a run of records,
+in file order, as numpy columns. Strings are interned once in a `StringTable`; every argument is one int64.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "NO_LINE",
+    "NO_THREAD",
+    "NO_TIME",
+    "Arg",
+    "BatchBuilder",
+    "Conversion",
+    "EventBatch",
+    "EventForm",
+    "Gap",
+    "Int64Array",
+    "Kind",
+    "Piece",
+    "ReadStats",
+    "Refusal",
+    "StringTable",
+    "to_int64",
+]
+
+Int64Array = npt.NDArray[np.int64]
+
+NO_TIME = int(np.iinfo(np.int64).min)
+"""``ts_ns`` of a record that carries no time."""
+NO_THREAD = -1
+"""``tid`` of a record that carries neither process nor thread id."""
+NO_LINE = 0
+"""``line`` of a record of a binary file."""
+
+_INT64_MAX = (1 << 63) - 1
+_TWO_64 = 1 << 64
+
+
+class Kind(enum.Enum):
+    """What an argument's int64 means."""
+
+    POINTER = "pointer"
+    """A host address: an unsigned 64-bit name."""
+    INT = "int"
+    """A signed integer."""
+    UINT = "uint"
+    """An unsigned integer, kept in 64 bits."""
+    STRING = "string"
+    """An index into the batch's `StringTable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One declared argument: its name and how its int64 is to be read."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """One printf conversion in a line: which value terminal it is, and which argument it prints.
+
+    `terminal` is a terminal of ``grammars/log_line.lark``; `width` is the least width, padded with blanks on the
+    left, or on the right where negative. `arg` is -1 for text that prints no argument (``%m``).
+    """
+
+    terminal: str
+    arg: int
+    width: int = 0
+
+
+Piece = str | Conversion
+"""A literal, or a conversion, of a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventForm:
+    """One way to write an event: its arguments, and the pieces of the line that the log backend makes of it.
+
+    `releases` is the first and last QEMU release known to have the form, or None where no release is claimed
+    (probes, a user's declarations).
+    """
+
+    name: str
+    args: tuple[Arg, ...]
+    line: tuple[Piece, ...] = ()
+    releases: tuple[str, str] | None = None
+    declared: bool = True
+    """False for an event that no declaration names: its one argument is the text after the name."""
+
+    def slot(self, arg: str) -> int:
+        """Return the position of an argument, or -1 if the form has none of that name."""
+        for i, a in enumerate(self.args):
+            if a.name == arg:
+                return i
+        return -1
+
+    def render(self, values: Sequence[int], strings: StringTable) -> str:
+        """Return the text after the event's name as the log backend would write it (trace text, not escaped)."""
+        out: list[str] = []
+        for piece in self.line:
+            if isinstance(piece, str):
+                out.append(piece)
+            elif piece.arg >= 0:
+                text = _print(piece.terminal, values[piece.arg], strings)
+                out.append(text.rjust(piece.width) if piece.width >= 0 else text.ljust(-piece.width))
+        return "".join(out)
+
+
+def _print(terminal: str, value: int, strings: StringTable) -> str:
+    unsigned = value % _TWO_64
+    match terminal:
+        case "POINTER":
+            return f"0x{unsigned:x}" if value else "(nil)"
+        case "DECIMAL":
+            return str(value)
+        case "UNSIGNED":
+            return str(unsigned)
+        case "HEX":
+            return f"{unsigned:x}"
+        case "UPPER_HEX":
+            return f"{unsigned:X}"
+        case "ALT_HEX":
+            return f"0x{unsigned:x}" if value else "0"
+        case "OCTAL":
+            return f"{unsigned:o}"
+        case "CHARACTER":
+            return chr(unsigned & 0xFF)
+        case _:
+            return strings[value]
+
+
+def to_int64(value: int) -> int:
+    """Fold an unsigned 64-bit value into the int64 of the same bits.
+
+    Raises OverflowError for a value that fits neither.
+    """
+    if value > _INT64_MAX:
+        value -= _TWO_64
+    if not -_INT64_MAX - 1 <= value <= _INT64_MAX:
+        raise OverflowError(f"{value} does not fit 64 bits")
+    return value
+
+
+class StringTable:
+    """Strings of a trace, each stored once; an argument of kind STRING is an index into it.
+
+    Bytes that are no UTF-8 are kept (``surrogateescape``), so that nothing of a trace is lost here.
+    """
+
+    def __init__(self) -> None:
+        self._index: dict[bytes, int] = {}
+        self._text: list[str] = []
+
+    def intern(self, raw: bytes) -> int:
+        """Return the index of `raw`, adding it if it is new."""
+        index = self._index.get(raw)
+        if index is None:
+            index = self._index[raw] = len(self._text)
+            self._text.append(raw.decode("utf-8", "surrogateescape"))
+        return index
+
+    def find(self, text: str) -> int:
+        """Return the index of `text`, or -1 if no record had it."""
+        return self._index.get(text.encode("utf-8", "surrogateescape"), -1)
+
+    def __getitem__(self, index: int) -> str:
+        return self._text[index]
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place where the trace is known to lack something.
+
+    `record` is the number of records read before it; `count` the records lost, or None where it cannot be told.
+    `cause` is ``dropped`` (the writer's own mark), ``cut`` (the file ends in a record) or ``unreadable``.
+    """
+
+    cause: str
+    record: int
+    byte_offset: int
+    line: int
+    ts_ns: int
+    count: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line whose event is known and whose text fits none of its forms."""
+
+    line: int
+    byte_offset: int
+    text: str
+
+
+@dataclass(slots=True)
+class ReadStats:
+    """What reading has met so far: it is complete once the batches are used up."""
+
+    records: int = 0
+    lines: int = 0
+    other_lines: int = 0
+    refused_count: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    names: dict[str, int] = field(default_factory=dict)
+    """How many records each event had, decoded or not."""
+    unknown_names: set[str] = field(default_factory=set)
+    """Events met that no declaration names."""
+    first_ts_ns: int = NO_TIME
+    last_ts_ns: int = NO_TIME
+    bytes_read: int = 0
+
+
+@dataclass(slots=True)
+class EventBatch:
+    """A run of records of the wanted events, in file order.
+
+    Columns have one row a record: `code` (int32, index into `forms`), `record` (int64, place among *all* records,
+    from 0), `line` (int64, from 1; `NO_LINE` in binary files), `byte_offset` (int64), `ts_ns` (int64, `NO_TIME`
+    where absent), `tid` (int64: process id up to QEMU 3.1 and in simpletrace, thread id in logs from 4.0,
+    `NO_THREAD` where absent). `args` is int64 of shape (rows, most arguments of any form).
+    """
+
+    forms: Sequence[EventForm]
+    strings: StringTable
+    code: npt.NDArray[np.int32]
+    record: Int64Array
+    line: Int64Array
+    byte_offset: Int64Array
+    ts_ns: Int64Array
+    tid: Int64Array
+    args: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def text(self, row: int) -> str:
+        """Return a record as the log backend would write it, without prefix (trace text, not escaped)."""
+        form = self.forms[self.code[row]]
+        return f"{form.name} {form.render(self.args[row].tolist(), self.strings)}"
+
+    def values(self, row: int) -> dict[str, int | str]:
+        """Return a record's arguments by name; pointers and numbers as int, strings as str."""
+        form = self.forms[self.code[row]]
+        return {
+            a.name: _value(a.kind, int(self.args[row, i]), self.strings) for i, a in enumerate(form.args)
+        }
+
+
+def _value(kind: Kind, raw: int, strings: StringTable) -> int | str:
+    if kind is Kind.STRING:
+        return strings[raw]
+    return raw if kind is Kind.INT else raw % _TWO_64
+
+
+class BatchBuilder:
+    """Collects records and hands them out as batches; forms are numbered in the order of their first record."""
+
+    def __init__(self) -> None:
+        self.forms: list[EventForm] = []
+        self.strings = StringTable()
+        self._codes: dict[int, int] = {}
+        self._rows: list[tuple[int, int, int, int, int, int]] = []
+        self._args: dict[int, tuple[list[int], list[Sequence[int]]]] = {}
+
+    def code_of(self, form: EventForm) -> int:
+        """Return the number of a form (by identity), giving it one if it is new."""
+        code = self._codes.get(id(form))
+        if code is None:
+            code = self._codes[id(form)] = len(self.forms)
+            self.forms.append(form)
+        return code
+
+    def add(self, code: int, row: tuple[int, int, int, int, int], values: Sequence[int]) -> None:
+        """Add one record: `row` is (record, line, byte_offset, ts_ns, tid), `values` the arguments as int64."""
+        bucket = self._args.get(code)
+        if bucket is None:
+            bucket = self._args[code] = ([], [])
+        bucket[0].append(len(self._rows))
+        bucket[1].append(values)
+        self._rows.append((code, *row))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def flush(self) -> Iterator[EventBatch]:
+        """Yield what has been collected as one batch, if there is anything, and start anew."""
+        if not self._rows:
+            return
+        n = len(self._rows)
+        head: Any = np.array(self._rows, dtype=np.int64)
+        width = max(1, max(len(f.args) for f in self.forms))
+        args = np.zeros((n, width), dtype=np.int64)
+        for code, (rows, values) in self._args.items():
+            count = len(self.forms[code].args)
+            if count:
+                args[rows, :count] = np.array(values, dtype=np.int64)
+        self._rows, self._args = [], {}
+        yield EventBatch(
+            forms=self.forms, strings=self.strings, code=head[:, 0].astype(np.int32), record=head[:, 1],
+            line=head[:, 2], byte_offset=head[:, 3], ts_ns=head[:, 4], tid=head[:, 5], args=args,
+        )  # fmt: skip

@@ -1,0 +1,225 @@
+"""The records of a scan: windows with their verdicts, the requests in them, findings, and what could not be judged."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from traceview.events import NO_TIME, Gap
+from traceview.timeline.marks import Mark
+from traceview.vocabulary import MeaningTable, Op
+
+__all__ = [
+    "Evidence",
+    "Extent",
+    "Finding",
+    "Request",
+    "ScanResult",
+    "Severity",
+    "Shape",
+    "TraceSummary",
+    "Unjudged",
+    "Verdict",
+    "Window",
+]
+
+
+class Verdict(enum.StrEnum):
+    """What a window comes to."""
+
+    VIOLATED = "violated"
+    GUARDED = "guarded"
+    CLEAN = "clean"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Evidence(enum.StrEnum):
+    """By what a window is bounded: its very events, or stock events that stand in for them."""
+
+    EXACT = "exact"
+    PROXY = "proxy"
+
+
+class Severity(enum.StrEnum):
+    """How bad a violated window is."""
+
+    DATA_LOSS = "data-loss"
+    BROKEN_PROMISE = "broken-promise"
+
+    @property
+    def rank(self) -> int:
+        """A number that grows with the severity."""
+        return 2 if self is Severity.DATA_LOSS else 1
+
+
+class Shape(enum.StrEnum):
+    """Which of the known interleavings of LP 1570134 let the requests in."""
+
+    FIRST_DIAGRAM = "first-diagram"
+    CASE_1 = "case-1"
+    CASE_2 = "case-2"
+    UNCLASSIFIED = "unclassified"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One guest request in a window.
+
+    `mark` is the record that hands it to the block layer; for a request that was `held_back` (taken up by the device
+    and parked until after the window) the record at which the device took it up. `offset` and `length` are in bytes.
+    `certain` is False where the record and the window's edge are of different threads and their clocks disagree
+    with the order of the file, or are closer than the trace resolves.
+    """
+
+    op: Op
+    offset: int
+    length: int
+    blk: int
+    device: str
+    node: int
+    held_back: bool
+    mark: Mark
+    kick: Mark | None = None
+    context: str = ""
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Bytes of a disk, from `offset`, `length` long."""
+
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.offset + self.length
+
+
+@dataclass(slots=True)
+class Window:
+    """One window with its verdict; `open` is None where the trace begins inside it, `close` where it ends inside."""
+
+    rule: str
+    evidence: Evidence
+    verdict: Verdict
+    reason: str
+    job: int
+    job_kind: str
+    node: int
+    target: int
+    pivoted: bool
+    open: Mark | None
+    close: Mark | None
+    shape: Shape | None
+    shape_reason: str
+    requests: list[Request]
+    target_image: str = ""
+    lost: list[Extent] = field(default_factory=list)
+    """What was written in the window of a job that pivoted, less what the same device rewrote since."""
+    rewritten_bytes: int = 0
+    witness: MeaningTable | None = None
+    """The records around the window, where the scan was asked to keep them."""
+    trace: int = 0
+
+    @property
+    def duration_ns(self) -> int | None:
+        """How long the window stood open; None where an edge is missing or without time."""
+        if self.open is None or self.close is None:
+            return None
+        return self.close.since_ns(self.open)
+
+    @property
+    def iterations(self) -> int | None:
+        """How many calls of main_loop_wait the window touches; None where they were not traced."""
+        if self.open is None or self.close is None or not self.open.iteration:
+            return None
+        return self.close.iteration - self.open.iteration + 1
+
+    @property
+    def violating(self) -> list[int]:
+        """The indices of the requests that break the promise."""
+        return [i for i, r in enumerate(self.requests) if not r.held_back]
+
+    @property
+    def severity(self) -> Severity | None:
+        """How bad it is, or None if the window is not violated."""
+        if self.verdict is not Verdict.VIOLATED:
+            return None
+        lost = self.pivoted and any(self.requests[i].op.changes_data for i in self.violating)
+        return Severity.DATA_LOSS if lost else Severity.BROKEN_PROMISE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violated window, as something to act on. `window` is its index in `ScanResult.windows`."""
+
+    rule: str
+    severity: Severity
+    window: int
+    title: str
+    requests: tuple[int, ...]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A rule, or a job under a rule, that the trace cannot judge; `events` are the ones to enable."""
+
+    rule: str
+    reason: str
+    events: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class TraceSummary:
+    """What was read of one trace."""
+
+    path: str
+    format: str
+    release: str | None
+    release_reason: str
+    events: int
+    other_lines: int
+    refused_lines: int
+    gaps: list[Gap]
+    missing_events: list[str]
+    unjudged: list[Unjudged]
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """The outcome of a scan over one or more traces."""
+
+    traces: list[TraceSummary] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of windows with a verdict."""
+        return sum(w.verdict is verdict for w in self.windows)
+
+    @property
+    def inconclusive(self) -> bool:
+        """Whether something could not be judged: a window, or a rule as a whole."""
+        return self.count(Verdict.INCONCLUSIVE) > 0 or any(t.unjudged for t in self.traces)
+
+    def exposures_ns(self) -> Iterator[int]:
+        """Yield how long each window of the exit stood open, where that is known."""
+        for window in self.windows:
+            duration = window.duration_ns
+            if duration is not None and NO_TIME < duration:
+                yield duration
+
+    def merge(self, other: ScanResult) -> None:
+        """Add another result's traces, windows and findings behind one's own."""
+        traces, windows = len(self.traces), len(self.windows)
+        for window in other.windows:
+            window.trace += traces
+        self.traces += other.traces
+        self.windows += other.windows
+        self.findings += [
+            Finding(f.rule, f.severity, f.window + windows, f.title, f.requests, f.references) for f in other.findings
+        ]

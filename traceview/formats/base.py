@@ -1,0 +1,50 @@
+"""What every trace format offers: a reader that turns the bytes of a source into batches of wanted events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from traceview.events import EventBatch, EventForm, ReadStats
+from traceview.formats.declarations import Declarations
+from traceview.source import ByteSource
+
+__all__ = ["BATCH_ROWS", "FormatInfo", "FormsOf", "Reader", "Wanted"]
+
+BATCH_ROWS = 1 << 16
+"""A reader hands out a batch when it holds this many rows, or when the source is at its end."""
+
+Wanted = Callable[[str], bool]
+"""Says of an event's name whether its records are to be decoded; all others are only counted."""
+FormsOf = Callable[[str], Sequence[EventForm]]
+"""Returns the forms that an event is known to have, the newest first; none for an unknown event."""
+
+
+class Reader(Protocol):
+    """Reads one source, once. `stats` grows with the batches and is complete when they are used up."""
+
+    stats: ReadStats
+
+    def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
+        """Yield the records of the wanted events, in file order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FormatInfo:
+    """One format: how to know it and how to read it.
+
+    `score` says of a file's first bytes how sure it is (0.0 no, 1.0 certain); `make` builds the reader, and raises
+    DeclarationsNeededError or UnsupportedVersionError where it cannot.
+    """
+
+    id: str
+    title: str
+    releases: str
+    clock: str
+    thread: str
+    loss: str
+    reference: str
+    score: Callable[[bytes], float]
+    make: Callable[[ByteSource, FormsOf, Declarations | None], Reader]

@@ -1,0 +1,335 @@
+"""The log backend's text ("stderr" up to QEMU 2.5): every generation of the line, other output mixed in.
+
+The hot path is two regular expressions derived from ``grammars/log_line.lark``: one for the line, one for each form
+of a wanted event. Whatever they refuse goes the slow way, line by line, which tells a record that begins in the
+middle of a physical line from text that is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from traceview.errors import GrammarError
+from traceview.events import (
+    NO_THREAD,
+    NO_TIME,
+    Arg,
+    BatchBuilder,
+    Conversion,
+    EventBatch,
+    EventForm,
+    Gap,
+    Kind,
+    ReadStats,
+    Refusal,
+)
+from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted
+from traceview.formats.declarations import Declarations
+from traceview.formats.log_grammar import DecodePlan, scanner
+from traceview.source import ByteSource
+
+__all__ = ["FORMAT", "LogReader"]
+
+MAX_LINE = 1 << 24
+"""A line longer than this is no record; it is passed over without being held in memory."""
+MAX_REFUSED = 100
+"""How many refused lines are kept for explanation; all are counted."""
+_NS = 1_000_000_000
+# Without prefix any words could be a record; QEMU's event names all have an underscore or are declared.
+_LIKELY_NAME = re.compile(rb"[a-z][a-z0-9]*_[A-Za-z0-9_]*")
+
+
+class _Event:
+    """What the reader knows of one event name."""
+
+    __slots__ = ("code", "count", "plans", "wanted")
+
+    def __init__(self, plans: list[DecodePlan], code: list[int], wanted: bool) -> None:
+        self.plans = plans
+        self.code = code
+        self.wanted = wanted
+        self.count = 0
+
+
+def score(head: bytes) -> float:
+    """Return how sure it is that `head` is the log backend's: by the share of its lines that are records."""
+    lines = (head.split(b"\n")[:-1] or [head])[:500]
+    prefixed = bare = 0
+    for line in lines:
+        match = scanner().line.match(line)
+        if match is None:
+            prefixed += scanner().embedded.search(line) is not None
+        elif match.start(scanner().name) > 0:
+            prefixed += 1
+        else:
+            bare += _LIKELY_NAME.fullmatch(match[scanner().name]) is not None
+    if prefixed:
+        return 0.3 + 0.6 * prefixed / len(lines)
+    return 0.1 + 0.5 * bare / len(lines) if bare else 0.0
+
+
+class LogReader:
+    """Reads one log. Never raises for what stands in the file: it is counted, kept apart, or marked as a gap."""
+
+    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None) -> None:
+        self.stats = ReadStats()
+        self._source = source
+        self._forms_of = forms_of
+        self._declarations = declarations
+        self._builder = BatchBuilder()
+        self._wanted: Wanted = lambda _name: False
+        self._events: dict[bytes, _Event] = {}
+        self._threads: set[bytes] = set()
+        self._prefixed = False
+        self._second = b""
+        self._second_ns = 0
+
+    def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
+        """Yield the records of the wanted events, in file order."""
+        self._wanted = wanted
+        carry, base = b"", 0
+        skipping = False
+        for chunk in self._source.chunks():
+            self.stats.bytes_read += len(chunk)
+            buffer = carry + chunk
+            end = buffer.rfind(b"\n") + 1
+            if skipping:
+                first = buffer.find(b"\n") + 1
+                if not first:
+                    base, carry = base + len(buffer), b""
+                    continue
+                base, buffer, end, skipping = base + first, buffer[first:], end - first, False
+            if end:
+                self._lines(buffer[:end], base)
+            carry, base = buffer[end:], base + end
+            if len(carry) > MAX_LINE:
+                self._too_long(base)
+                base, carry, skipping = base + len(carry), b"", True
+            if len(self._builder) >= BATCH_ROWS:
+                yield from self._builder.flush()
+        if carry:
+            self._unfinished(carry, base)
+        yield from self._builder.flush()
+        self.stats.names = {n.decode("ascii"): e.count for n, e in self._events.items() if e.count}
+        self.stats.unknown_names = {n for n in self.stats.names if not self._events[n.encode()].plans}
+
+    def _too_long(self, base: int) -> None:
+        stats = self.stats
+        stats.lines += 1
+        stats.other_lines += 1
+        text = f"a line of more than {MAX_LINE} bytes was passed over"
+        stats.gaps.append(Gap("unreadable", stats.records, base, stats.lines, stats.last_ts_ns, None, text))
+
+    def _unfinished(self, line: bytes, base: int) -> None:
+        """Take the last line, which lacks its end: a number in it may be cut, so it is no record."""
+        stats = self.stats
+        stats.lines += 1
+        stats.other_lines += 1
+        looks = scanner().line.match(line)
+        if looks is None and scanner().embedded.search(line) is None and not (self._prefixed and line[:1].isdigit()):
+            return
+        text = "the last line has no end: it may be cut, and is not judged"
+        stats.gaps.append(Gap("cut", stats.records, base, stats.lines, stats.last_ts_ns, 1, text))
+
+    def _lines(self, block: bytes, base: int) -> None:
+        """Take complete lines; `base` is the offset of the first in the file."""
+        scan = scanner()
+        name_group, text_group = scan.name, scan.text
+        stats = self.stats
+        at = 0
+        for match in scan.line.finditer(block):
+            start = match.start()
+            if start > at:
+                self._others(block[at : start - 1], base + at)
+            at = match.end() + 1
+            stats.lines += 1
+            name = match[name_group]
+            event = self._events.get(name)
+            if event is None:
+                event = self._event(name)
+            prefixed = match.start(name_group) > start
+            if not prefixed and not self._accept_bare(name, event, match[text_group]):
+                self._slow(block[start : match.end()], base + start)
+                continue
+            if not event.wanted:
+                self._count(match, prefixed)
+                event.count += 1
+                continue
+            text = match[text_group]
+            for plan, code in zip(event.plans, event.code, strict=False):
+                values = plan.decode(text)
+                if values is not None:
+                    break
+            else:
+                if event.plans:
+                    self._refused(block[start : match.end()], base + start, match.start(name_group) - start, event)
+                    continue
+                code, values = event.code[0], (self._builder.strings.intern(text),)
+            ts, tid = self._count(match, prefixed)
+            event.count += 1
+            self._builder.add(code, (stats.records - 1, stats.lines, base + start, ts, tid), values)
+        if at < len(block):
+            self._others(block[at:-1], base + at)
+
+    def _event(self, name: bytes) -> _Event:
+        text = name.decode("ascii")
+        declared = self._declarations.get(text) if self._declarations is not None else None
+        plans = []
+        # A user's declarations come first; a log of another build than theirs is read with the built-in forms.
+        for form in [*([declared] if declared is not None else []), *self._forms_of(text)]:
+            try:
+                plans.append(DecodePlan(form, self._builder.strings))
+            except GrammarError:  # a form whose line cannot be taken apart: its text is kept as it is
+                continue
+        wanted = self._wanted(text)
+        codes: list[int] = []
+        if wanted:
+            whole = EventForm(text, (Arg("text", Kind.STRING),), (Conversion("STRING", 0),), declared=False)
+            codes = [self._builder.code_of(f) for f in ([p.form for p in plans] or [whole])]
+        event = self._events[name] = _Event(plans, codes, wanted)
+        return event
+
+    def _accept_bare(self, name: bytes, event: _Event, text: bytes) -> bool:
+        """Say whether a line without prefix is a record: its form fits, or it is likely in a log without prefixes."""
+        if event.plans:
+            return any(p.decode(text) is not None for p in event.plans)
+        return not self._prefixed and _LIKELY_NAME.fullmatch(name) is not None
+
+    def _count(self, match: re.Match[bytes], prefixed: bool) -> tuple[int, int]:
+        """Count a record and return its time in ns and its thread."""
+        ts, tid = NO_TIME, NO_THREAD
+        if prefixed:
+            scan = scanner()
+            self._prefixed = True
+            thread = match[scan.thread]
+            if thread is not None:
+                ts, tid = self._epoch(match[scan.seconds], match[scan.microseconds]), int(thread)
+                self._threads.add(thread)
+            else:
+                ts, tid = _iso_prefix(match)
+        stats = self.stats
+        if ts != NO_TIME:
+            if stats.first_ts_ns == NO_TIME:
+                stats.first_ts_ns = ts
+            stats.last_ts_ns = ts
+        stats.records += 1
+        return ts, tid
+
+    def _epoch(self, second: bytes, microsecond: bytes) -> int:
+        if second != self._second:
+            self._second, self._second_ns = second, int(second) * _NS
+        return self._second_ns + int(microsecond) * 1000
+
+    def _others(self, text: bytes, offset: int) -> None:
+        """Take lines that no expression matched as they stand."""
+        for line in text.split(b"\n"):
+            self.stats.lines += 1
+            self._slow(line, offset)
+            offset += len(line) + 1
+
+    def _slow(self, line: bytes, offset: int) -> None:
+        """Take a line that is no record from its beginning: one may begin in its middle."""
+        match = scanner().embedded.search(line)
+        if match is None:
+            self.stats.other_lines += 1
+            return
+        self._middle(line, match, offset)
+
+    def _middle(self, line: bytes, match: re.Match[bytes], offset: int) -> None:
+        """Take a record that begins in the middle of a line."""
+        thread_group = match.re.groupindex["epoch_THREAD"]
+        digits = match[thread_group]
+        known = [digits[i:] for i in range(len(digits)) if digits[i:] in self._threads]
+        start = match.start() + len(digits) - len(known[0] if known else digits)
+        self._record(line[start:], offset + start)
+
+    def _record(self, line: bytes, offset: int) -> None:
+        """Take one record with epoch prefix, apart from the run of the hot path; `line` begins with its thread."""
+        match = scanner().line.match(line)
+        if match is None:
+            self.stats.other_lines += 1
+            return
+        name = match[scanner().name]
+        event = self._events.get(name) or self._event(name)
+        text = match[scanner().text]
+        values: tuple[int, ...] | None = None
+        code = 0
+        for i, plan in enumerate(event.plans):
+            values = plan.decode(text)
+            if values is not None:
+                code = event.code[i] if event.code else 0
+                break
+        if values is None and event.plans:
+            self._refused(line, offset, match.start(scanner().name), event)
+            return
+        if values is None and event.wanted:
+            code, values = event.code[0], (self._builder.strings.intern(text),)
+        ts, tid = self._count(match, prefixed=True)
+        event.count += 1
+        if event.wanted and values is not None:
+            self._builder.add(code, (self.stats.records - 1, self.stats.lines, offset, ts, tid), values)
+
+    def _refused(self, line: bytes, offset: int, name_at: int, event: _Event) -> None:
+        """Take a line whose event is known and whose text does not fit: other output may have run into it."""
+        head_end = line.index(b" ", name_at) + 1
+        text = line[head_end:]
+        inner = scanner().embedded.search(text)
+        cut = len(text) if inner is None else inner.start()
+        head = text[:cut]
+        for i, plan in enumerate(event.plans):
+            found = plan.decode_head(head)
+            if found is None or (head[found[1] : found[1] + 1].isalnum()):
+                continue
+            match = scanner().line.match(line[: head_end + found[1]])
+            if match is not None:
+                ts, tid = self._count(match, prefixed=name_at > 0)
+                event.count += 1
+                if event.wanted:
+                    row = (self.stats.records - 1, self.stats.lines, offset, ts, tid)
+                    self._builder.add(event.code[i], row, found[0])
+                break
+        else:
+            self._unreadable(line, offset)
+        if inner is not None:
+            self._middle(text, inner, offset + head_end)
+
+    def _unreadable(self, line: bytes, offset: int) -> None:
+        stats = self.stats
+        stats.refused_count += 1
+        stats.other_lines += 1
+        if len(stats.refused) < MAX_REFUSED:
+            stats.refused.append(Refusal(stats.lines, offset, line[:1000].decode("utf-8", "surrogateescape")))
+        text = "a record whose text is of no known form"
+        stats.gaps.append(Gap("unreadable", stats.records, offset, stats.lines, stats.last_ts_ns, 1, text))
+
+
+def _iso_prefix(match: re.Match[bytes]) -> tuple[int, int]:
+    scan = scanner()
+    for time_group, thread_group in scan.iso:
+        if match[time_group] is not None:
+            tid = int(match[thread_group]) if thread_group else NO_THREAD
+            return _iso_ns(match[time_group]), tid
+    return NO_TIME, int(match[scan.named_thread])
+
+
+def _iso_ns(text: bytes) -> int:
+    try:
+        moment = datetime.fromisoformat(text[:19].decode("ascii")).replace(tzinfo=UTC)
+    except ValueError:  # a month 13 or the like: the record is real, its time is not
+        return NO_TIME
+    return int(moment.timestamp()) * _NS + int(text[20:26]) * 1000
+
+
+FORMAT = FormatInfo(
+    id="log",
+    title='log backend text ("stderr" up to 2.5)',
+    releases="1.0 to 9.0",
+    clock="wall clock in microseconds, taken before the line is written; none where the prefix is absent",
+    thread="process id (2.3 to 3.1), thread id (from 4.0), none where the prefix is absent",
+    loss="none by itself; lines of other writers mix in",
+    reference="QEMU scripts/tracetool/backend/log.py, util/log.c",
+    score=score,
+    make=LogReader,
+)

@@ -1,0 +1,236 @@
+"""The log backend's line: the Lark grammar as the reference, and what the hot path derives from it.
+
+`scanner` is one regular expression for a line's prefix and name, read off the grammar's rules and terminals.
+`DecodePlan` is the same for one form of an event: its literals and the grammar's value terminals, in order.
+`reference` is the whole grammar with one alternative a form: the oracle of the tests, and what explains a line
+that the hot path refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from lark import Lark
+from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
+from lark.grammar import Terminal
+
+from traceview.errors import GrammarError
+from traceview.events import Conversion, EventForm, Piece, StringTable, to_int64
+from traceview.resources import grammar_text
+
+__all__ = ["DecodePlan", "LineScanner", "explain", "reference", "scanner", "terminal_pattern"]
+
+PREFIXES = ("epoch", "iso_named", "iso", "named")
+_UNDECLARED = "undeclared"
+_VALUES = ("POINTER", "DECIMAL", "UNSIGNED", "HEX", "UPPER_HEX", "ALT_HEX", "OCTAL", "FLOAT", "CHARACTER", "STRING")
+
+
+@cache
+def _grammar() -> Lark:
+    # Lark drops terminals that no rule uses; the values are used by the alternatives that are added later.
+    keep = "\n_values: " + " | ".join(_VALUES) + "\n"
+    return Lark(grammar_text("log_line") + keep, parser="lalr", start=["start", "_values"])
+
+
+@cache
+def terminal_pattern(name: str) -> str:
+    """Return the regular expression of a terminal of ``grammars/log_line.lark``."""
+    return _pattern_of(_grammar(), name)
+
+
+def _pattern_of(grammar: Lark, name: str) -> str:
+    pattern = grammar.get_terminal(name).pattern.to_regexp()
+    return f"(?:{pattern})".replace("\n", "\\n")
+
+
+def _rule_pattern(rule: str) -> str:
+    """Return the regular expression of a prefix rule, each named terminal a group ``rule_TERMINAL``."""
+    grammar = _grammar()
+    expansions = [r.expansion for r in grammar.rules if r.origin.name == rule]
+    if len(expansions) != 1 or not all(isinstance(s, Terminal) for s in expansions[0]):
+        raise GrammarError(f"rule {rule!r} of log_line.lark must be one plain sequence of terminals")
+    out = []
+    for symbol in expansions[0]:
+        pattern = _pattern_of(grammar, symbol.name)
+        literal = symbol.filter_out
+        out.append(pattern if literal else f"(?P<{rule}_{symbol.name}>{pattern})")
+    return "".join(out)
+
+
+@dataclass(frozen=True, slots=True)
+class LineScanner:
+    """The hot path's expression for prefix, name and text of a line, with the numbers of its groups."""
+
+    line: re.Pattern[bytes]
+    """Matches a whole line (multi-line mode), anchored at its beginning."""
+    embedded: re.Pattern[bytes]
+    """Finds a record with an epoch prefix in the middle of a line."""
+    thread: int
+    seconds: int
+    microseconds: int
+    iso: tuple[tuple[int, int], ...]
+    """(time group, thread group or 0) of the prefixes with ISO time."""
+    named_thread: int
+    name: int
+    text: int
+
+
+@cache
+def scanner() -> LineScanner:
+    """Return the scanner derived from the grammar (built once)."""
+    rest = f"(?P<NAME>{terminal_pattern('NAME')}) (?P<TEXT>{terminal_pattern('TEXT')}?)"
+    prefix = "|".join(_rule_pattern(p) for p in PREFIXES)
+    line = re.compile(f"^(?:{prefix})?{rest}$".encode(), re.MULTILINE)
+    epoch = _rule_pattern("epoch")
+    group = line.groupindex
+    return LineScanner(
+        line=line,
+        embedded=re.compile(f"{epoch}{rest}".encode()),
+        thread=group["epoch_THREAD"],
+        seconds=group["epoch_SECONDS"],
+        microseconds=group["epoch_MICROSECONDS"],
+        iso=((group["iso_named_ISO_TIME"], group["iso_named_THREAD"]), (group["iso_ISO_TIME"], 0)),
+        named_thread=group["named_THREAD"],
+        name=group["NAME"],
+        text=group["TEXT"],
+    )
+
+
+def _pointer(raw: bytes) -> int:
+    return 0 if raw == b"(nil)" else to_int64(int(raw, 16))
+
+
+def _decimal(raw: bytes) -> int:
+    return to_int64(int(raw))
+
+
+def _hexadecimal(raw: bytes) -> int:
+    return to_int64(int(raw, 16))
+
+
+def _octal(raw: bytes) -> int:
+    return to_int64(int(raw, 8))
+
+
+_NUMBERS: dict[str, Callable[[bytes], int]] = {
+    "POINTER": _pointer, "DECIMAL": _decimal, "UNSIGNED": _decimal, "HEX": _hexadecimal,
+    "UPPER_HEX": _hexadecimal, "ALT_HEX": _hexadecimal, "OCTAL": _octal, "CHARACTER": ord,
+}  # fmt: skip
+
+
+def _piece_pattern(piece: Piece, *, group: bool = True) -> str:
+    if isinstance(piece, str):
+        return re.escape(piece)
+    value = terminal_pattern(piece.terminal) + ("?" if piece.terminal == "STRING" else "")
+    if group and piece.arg >= 0:
+        value = f"({value})"
+    if not piece.width or piece.terminal == "STRING":
+        return value  # a string's own blanks cannot be told from its padding: they stay
+    return f" *{value}" if piece.width > 0 else f"{value} *"
+
+
+class DecodePlan:
+    """How to take the arguments out of the text after an event's name, for one form.
+
+    `pattern` is the expression, `values` one converter an argument. Raises GrammarError where a form prints its
+    arguments out of order (no release does).
+    """
+
+    __slots__ = ("_values", "form", "pattern")
+
+    def __init__(self, form: EventForm, strings: StringTable) -> None:
+        conversions = [p for p in form.line if isinstance(p, Conversion) and p.arg >= 0]
+        if [c.arg for c in conversions] != list(range(len(form.args))):
+            raise GrammarError(f"{form.name}: the line does not print the declared arguments one by one")
+        self.form = form
+        self.pattern = re.compile("".join(map(_piece_pattern, form.line)).encode())
+        self._values = [_NUMBERS.get(c.terminal, strings.intern) for c in conversions]
+
+    def decode(self, text: bytes) -> tuple[int, ...] | None:
+        """Return the arguments as int64, or None where the text is not of this form (or a number overflows)."""
+        match = self.pattern.fullmatch(text)
+        return None if match is None else self._convert(match.groups())
+
+    def decode_head(self, text: bytes) -> tuple[tuple[int, ...], int] | None:
+        """Return the arguments and the length of the beginning of `text` that is of this form, or None."""
+        match = self.pattern.match(text)
+        if match is None:
+            return None
+        values = self._convert(match.groups())
+        return None if values is None else (values, match.end())
+
+    def _convert(self, groups: Sequence[bytes]) -> tuple[int, ...] | None:
+        try:
+            return tuple([convert(g) for convert, g in zip(self._values, groups, strict=True)])
+        except OverflowError:
+            return None
+
+
+def _lark_regex(pattern: str) -> str:
+    return pattern.replace("/", "\\/")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def reference(forms: Iterable[EventForm]) -> Lark:
+    """Return the whole grammar, with one alternative of ``event`` for each form.
+
+    A string takes as much as leaves the rest of the line its form, which a terminal can only say by looking
+    ahead: each string of a form is a terminal of its own.
+    """
+    rules, terminals = [], []
+    for number, form in enumerate(forms):
+        # One terminal takes name and blank, so that no other event's name is a prefix of it.
+        name = f"EVENT_{number}"
+        terminals.append(f"{name}.2: {_quoted(form.name + ' ')}")
+        parts = [name]
+        for i, piece in enumerate(form.line):
+            if isinstance(piece, str):
+                parts.append(_quoted(piece))
+                continue
+            if piece.terminal == "STRING" or piece.width:
+                is_string = piece.terminal == "STRING"
+                pattern = terminal_pattern("STRING") if is_string else _piece_pattern(piece, group=False)
+                rest = "".join(_piece_pattern(p, group=False) for p in form.line[i + 1 :])
+                terminal = f"VALUE_{number}_{i}"
+                terminals.append(f"{terminal}.1: /{_lark_regex(f'{pattern}(?={rest}$)')}/")
+                parts.append(terminal + "?" if is_string else terminal)
+            else:
+                parts.append(piece.terminal)
+        rules.append(f"     | {' '.join(parts)} -> event_{number}")
+    text = grammar_text("log_line").replace(f"-> {_UNDECLARED}", f"-> {_UNDECLARED}\n" + "\n".join(rules), 1)
+    return Lark(text + "\n" + "\n".join(terminals), parser="lalr", propagate_positions=True)
+
+
+def explain(line: bytes, forms: Sequence[EventForm]) -> str:
+    """Say why the grammar refuses a line: what was expected, what was found, with a caret (trace text inside).
+
+    `forms` are the forms of the line's event. Returns ``""`` for a line that the grammar takes.
+    """
+    text = line.decode("latin-1")
+    problems = []
+    for form in forms:
+        try:
+            reference([form]).parse(text)
+        except UnexpectedInput as e:
+            problems.append(_problem(e, text, form))
+        else:
+            return ""
+    return "\n".join(problems)
+
+
+def _problem(e: UnexpectedInput, text: str, form: EventForm) -> str:
+    column = len(text) if isinstance(e, UnexpectedEOF) else int(e.pos_in_stream or 0)
+    allowed: Any = e.allowed if isinstance(e, UnexpectedCharacters) else getattr(e, "expected", ())
+    names = sorted(n for n in allowed or () if not n.startswith("_"))
+    start = max(0, column - 60)
+    shown = text[start : column + 40]
+    expected = f"expected {', '.join(names)}" if names else "expected the end of the line"
+    releases = f" ({form.releases[0]} to {form.releases[1]})" if form.releases else ""
+    return f"{form.name}{releases}: {expected} at column {column + 1}\n{shown}\n{' ' * (column - start)}^"

@@ -1,0 +1,130 @@
+"""A scan as JSON, schema version 1: stable, ordered, the one machine format that all others are made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from traceview.events import NO_TIME, Gap
+from traceview.findings import Finding, Request, ScanResult, TraceSummary, Verdict, Window
+from traceview.timeline.marks import Mark
+from traceview.timeline.names import pointer
+
+__all__ = ["SCHEMA_VERSION", "scan_document", "scan_json", "scan_jsonl"]
+
+SCHEMA_VERSION = 1
+
+
+def point(mark: Mark) -> dict[str, Any]:
+    """Return a POINT: where and when a record stands."""
+    return {
+        "line": mark.line or None,
+        "record": mark.record,
+        "byte_offset": mark.byte_offset,
+        "ts_ns": None if mark.ts_ns == NO_TIME else mark.ts_ns,
+        "event": mark.event,
+    }
+
+
+def _request(request: Request) -> dict[str, Any]:
+    return {
+        "op": request.op.label,
+        "offset_bytes": request.offset,
+        "length_bytes": request.length,
+        "device": request.device,
+        "node": pointer(request.node),
+        "held_back": request.held_back,
+        **point(request.mark),
+        "kick": point(request.kick) if request.kick is not None else None,
+        "context": request.context,
+        "certain": request.certain,
+    }
+
+
+def _window(index: int, window: Window) -> dict[str, Any]:
+    return {
+        "id": index,
+        "trace": window.trace,
+        "rule": window.rule,
+        "evidence": window.evidence.value,
+        "verdict": window.verdict.value,
+        "reason": window.reason,
+        "shape": window.shape.value if window.shape is not None else None,
+        "shape_reason": window.shape_reason,
+        "job": pointer(window.job),
+        "job_kind": window.job_kind,
+        "node": pointer(window.node),
+        "target": pointer(window.target),
+        "target_image": window.target_image,
+        "pivoted": window.pivoted,
+        "open": point(window.open) if window.open is not None else None,
+        "close": point(window.close) if window.close is not None else None,
+        "duration_ns": window.duration_ns,
+        "iterations": window.iterations,
+        "requests": [_request(r) for r in window.requests],
+        "lost": [{"offset_bytes": e.offset, "length_bytes": e.length} for e in window.lost],
+        "rewritten_bytes": window.rewritten_bytes,
+    }
+
+
+def _finding(index: int, finding: Finding) -> dict[str, Any]:
+    return {
+        "id": index + 1,
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "window": finding.window,
+        "title": finding.title,
+        "requests": list(finding.requests),
+        "references": list(finding.references),
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "cause": gap.cause,
+        "record": gap.record,
+        "byte_offset": gap.byte_offset,
+        "line": gap.line or None,
+        "count": gap.count,
+        "text": gap.text,
+    }
+
+
+def _trace(trace: TraceSummary) -> dict[str, Any]:
+    return {
+        "path": trace.path,
+        "format": trace.format,
+        "qemu": {"release": trace.release, "reason": trace.release_reason},
+        "events": trace.events,
+        "other_lines": trace.other_lines,
+        "refused_lines": trace.refused_lines,
+        "gaps": [_gap(g) for g in trace.gaps],
+        "missing_events": trace.missing_events,
+        "unjudged": [{"rule": u.rule, "reason": u.reason, "events": list(u.events)} for u in trace.unjudged],
+    }
+
+
+def scan_document(result: ScanResult) -> dict[str, Any]:
+    """Return a scan as plain data, in the order of the schema."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "traces": [_trace(t) for t in result.traces],
+        "windows": [_window(i, w) for i, w in enumerate(result.windows)],
+        "findings": [_finding(i, f) for i, f in enumerate(result.findings)],
+        "summary": {"windows": len(result.windows), **{v.value: result.count(v) for v in Verdict}},
+    }
+
+
+def scan_json(result: ScanResult) -> str:
+    """Return a scan as one JSON document. Text of the trace is escaped to ASCII."""
+    return json.dumps(scan_document(result), indent=1)
+
+
+def scan_jsonl(result: ScanResult) -> Iterator[str]:
+    """Yield a scan line by line: each trace, window and finding, then the summary, with its ``type``."""
+    document = scan_document(result)
+    for kind in ("traces", "windows", "findings"):
+        for item in document[kind]:
+            yield json.dumps({"type": kind[:-1], "schema_version": SCHEMA_VERSION, **item})
+    yield json.dumps({"type": "summary", "schema_version": SCHEMA_VERSION, **document["summary"]})

@@ -1,0 +1,147 @@
+"""Where the bytes are: a file, a directory, or stdin, read once from front to back in bounded pieces."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from traceview.errors import TraceNotFoundError, TraceReadError
+
+__all__ = ["DEFAULT_CHUNK", "HEAD_BYTES", "STDIN", "ByteSource", "find_files"]
+
+DEFAULT_CHUNK = 1 << 20
+"""Bytes asked for at a time; memory holds a few of these, whatever the size of the file."""
+HEAD_BYTES = 1 << 16
+"""How many bytes a format may look at to recognise itself."""
+STDIN = "-"
+
+
+class ByteSource:
+    """The bytes of one trace.
+
+    `name` is what people are shown. A file can be read again and again; stdin (``-``) only once, so its head is
+    kept for the reader that comes after detection.
+    """
+
+    def __init__(self, path: str | Path, *, chunk_bytes: int = DEFAULT_CHUNK) -> None:
+        if chunk_bytes < 1:
+            raise ValueError("chunk_bytes must be at least 1")
+        self.path = str(path)
+        self.chunk_bytes = chunk_bytes
+        self._stdin_head: bytes | None = None
+        self._stdin_used = False
+        self.on_bytes: Callable[[int], None] | None = None
+        """Called with the number of bytes read so far, after each piece (for progress)."""
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the bytes come from standard input."""
+        return self.path == STDIN
+
+    @property
+    def name(self) -> str:
+        """What to call the source in messages."""
+        return "<stdin>" if self.is_stdin else self.path
+
+    def size(self) -> int | None:
+        """Return the size in bytes, or None where it cannot be known beforehand."""
+        if self.is_stdin:
+            return None
+        try:
+            info = Path(self.path).stat()
+        except OSError:
+            return None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
+
+    def head(self) -> bytes:
+        """Return up to `HEAD_BYTES` first bytes without using them up."""
+        if self.is_stdin:
+            if self._stdin_head is None:
+                self._stdin_head = _read_up_to(sys.stdin.buffer, HEAD_BYTES)
+            return self._stdin_head
+        with self._open() as f:
+            try:
+                return _read_up_to(f, HEAD_BYTES)
+            except OSError as e:
+                raise self._failed(e) from e
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in order, `chunk_bytes` at a time.
+
+        Raises
+        ------
+        TraceNotFoundError
+            The file is not there.
+        TraceReadError
+            The operating system refused, or stdin is asked for a second time.
+        """
+        if self.is_stdin:
+            if self._stdin_used:
+                raise TraceReadError("<stdin> can be read only once: save it to a file first")
+            self._stdin_used = True
+            head = self.head()
+            for start in range(0, len(head), self.chunk_bytes):
+                yield self._counted(head[start : start + self.chunk_bytes])
+            yield from self._pieces(sys.stdin.buffer)
+            return
+        with self._open() as f:
+            yield from self._pieces(f)
+
+    def _pieces(self, f: BinaryIO) -> Iterator[bytes]:
+        while True:
+            try:
+                piece = f.read(self.chunk_bytes)
+            except OSError as e:
+                raise self._failed(e) from e
+            if not piece:
+                return
+            yield self._counted(piece)
+
+    def _counted(self, piece: bytes) -> bytes:
+        if self.on_bytes is not None:
+            self.on_bytes(len(piece))
+        return piece
+
+    def _open(self) -> BinaryIO:
+        try:
+            return open(self.path, "rb")  # noqa: SIM115  (every caller uses it in a with statement)
+        except FileNotFoundError as e:
+            raise TraceNotFoundError(f"{self.path}: no such file") from e
+        except OSError as e:
+            raise self._failed(e) from e
+
+    def _failed(self, e: OSError) -> TraceReadError:
+        return TraceReadError(f"{self.name}: cannot be read: {e.strerror or e}")
+
+
+def _read_up_to(f: BinaryIO, count: int) -> bytes:
+    parts: list[bytes] = []
+    while count > 0:
+        piece = f.read(count)
+        if not piece:
+            break
+        parts.append(piece)
+        count -= len(piece)
+    return b"".join(parts)
+
+
+def find_files(path: str | Path) -> list[Path]:
+    """Return the regular files below a directory, sorted; hidden files and folders are passed over.
+
+    Links to folders are not followed. Raises `TraceNotFoundError` if the path is not there.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise TraceNotFoundError(f"{root}: no such file or directory")
+    if not root.is_dir():
+        return [root]
+    found = []
+    for folder, dirs, files in os.walk(root):
+        dirs[:] = sorted(d for d in dirs if not d.startswith("."))
+        found += [p for f in files if not f.startswith(".") and (p := Path(folder, f)).is_file()]
+    return sorted(found)
+

@@ -1,0 +1,205 @@
+"""What an event of a QEMU release means to the block layer. The knowledge is data: the TOML files of this folder."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from traceview.errors import GrammarError
+from traceview.events import EventBatch, EventForm, Int64Array, Kind
+from traceview.formats.printf import line_template
+from traceview.releases import ReleaseRange, release_key
+from traceview.resources import data_files
+from traceview.vocabulary.meanings import ROLES, STRING_ROLES, Meaning, Op
+from traceview.vocabulary.table import MeaningTable, Row
+
+__all__ = ["EventMeaning", "Meaning", "MeaningTable", "Op", "Row", "Vocabulary", "builtin"]
+
+NEWEST = "9.0"
+"""The newest release whose declarations the vocabulary was checked against."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One alternative of a role: an argument, times and divided by numbers or other arguments."""
+
+    arg: str
+    factors: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> _Term:
+        parts = text.replace("*", " * ").replace("/", " / ").split()
+        return cls(parts[0], tuple(zip(parts[1::2], parts[2::2], strict=True)))
+
+    def values(self, form: EventForm, args: Int64Array) -> Int64Array:
+        result = args[:, form.slot(self.arg)]
+        for sign, operand in self.factors:
+            other = int(operand) if operand.isdigit() else args[:, form.slot(operand)]
+            result = result * other if sign == "*" else result // np.maximum(other, 1)
+        return result
+
+
+class EventMeaning:
+    """What one event means: its meaning, its operation, the roles of its arguments and its known forms.
+
+    Raises GrammarError where the TOML table is not what ``jobs.toml`` describes.
+    """
+
+    def __init__(self, name: str, table: dict[str, Any]) -> None:
+        try:
+            self.name = name
+            self.meaning = Meaning[table["means"].upper()]
+            self.op = Op[table.get("op", "none").upper()]
+            self.op_from: dict[str, str] = table.get("op_from", {})
+            self.op_flag: dict[str, Any] = table.get("op_flag", {})
+            self.roles = {r: [_Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
+            self._forms: list[list[str]] = table["forms"]
+        except (KeyError, AttributeError, ValueError) as e:
+            raise GrammarError(f"vocabulary: event {name}: {e}") from e
+        unknown = set(self.roles) - set(ROLES)
+        if unknown:
+            raise GrammarError(f"vocabulary: event {name}: unknown roles {sorted(unknown)}")
+
+    @cached_property
+    def forms(self) -> tuple[EventForm, ...]:
+        """The known forms, the newest first."""
+        out = []
+        for since, until, text in self._forms:
+            args, line = line_template(text)
+            out.append(EventForm(self.name, args, line, (since, until) if since else None))
+        return tuple(out)
+
+    @property
+    def releases(self) -> tuple[str, str] | None:
+        """First and last release that has the event, or None where no release has it."""
+        ranges = [f for f in self._forms if f[0]]
+        return (ranges[-1][0], ranges[0][1]) if ranges else None
+
+    def terms(self, form: EventForm) -> dict[str, _Term]:
+        """Return, for each role that `form` can fill, the alternative whose arguments it has."""
+        names = {a.name for a in form.args}
+        out = {}
+        for role, alternatives in self.roles.items():
+            for term in alternatives:
+                needed = {term.arg, *(f for _, f in term.factors if not f.isdigit())}
+                if needed <= names:
+                    out[role] = term
+                    break
+        return out
+
+
+class Vocabulary:
+    """All events that traceview understands, by name."""
+
+    def __init__(self, events: Iterable[EventMeaning]) -> None:
+        self.events = {e.name: e for e in events}
+
+    def forms_of(self, name: str) -> Sequence[EventForm]:
+        """Return the known forms of an event, the newest first; none for an unknown event."""
+        event = self.events.get(name)
+        return event.forms if event is not None else ()
+
+    def names_of(self, *meanings: Meaning) -> list[str]:
+        """Return the names of the events that have one of the meanings."""
+        return [e.name for e in self.events.values() if e.meaning in meanings]
+
+    def interpret(self, batch: EventBatch) -> MeaningTable:
+        """Return a batch as meanings. Events that the vocabulary does not know mean `Meaning.NOTHING`."""
+        n = len(batch)
+        meaning = np.zeros(n, dtype=np.int16)
+        op = np.zeros(n, dtype=np.int16)
+        roles = {r: np.zeros(n, dtype=np.int64) for r in ROLES}
+        for role in STRING_ROLES:
+            roles[role].fill(-1)
+        for code in np.unique(batch.code):
+            form = batch.forms[code]
+            event = self.events.get(form.name)
+            if event is None or not form.declared:
+                continue
+            rows = np.flatnonzero(batch.code == code)
+            args = batch.args[rows]
+            meaning[rows] = event.meaning
+            for role, term in event.terms(form).items():
+                roles[role][rows] = term.values(form, args)
+            op[rows] = self._ops(event, form, args, batch)
+        return MeaningTable(
+            batch.forms, batch.strings, batch.code, batch.record, batch.line, batch.byte_offset, batch.ts_ns,
+            batch.tid, batch.args, meaning, op, np.zeros(n, dtype=np.int64), roles,
+        )  # fmt: skip
+
+    @staticmethod
+    def _ops(event: EventMeaning, form: EventForm, args: Int64Array, batch: EventBatch) -> Int64Array:
+        ops = np.full(len(args), int(event.op), dtype=np.int64)
+        if event.op_from:
+            values = args[:, form.slot(event.op_from["arg"])]
+            for label, text in event.op_from.items():
+                if label != "arg":
+                    ops[values == batch.strings.find(text)] = Op[label.upper()]
+        if event.op_flag and form.slot(event.op_flag["arg"]) >= 0:
+            flags = args[:, form.slot(event.op_flag["arg"])]
+            ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
+        return ops
+
+    def release(
+        self, names: Iterable[str], forms: Iterable[EventForm], *, text: bool
+    ) -> tuple[str | None, str]:
+        """Deduce which QEMU releases can have written a trace.
+
+        `names` are the events met, `forms` the forms in which records of them were read, `text` whether they were
+        read from text. Returns the range as text, or None,
+        and the reason.
+        """
+        span = ReleaseRange(None, None)
+        reasons: dict[str, str] = {}
+        exact: dict[str, tuple[str, str]] = {}
+        for form in forms:
+            alike = [f.releases for f in self.forms_of(form.name) if f.releases and _same_to_a_reader(f, form, text)]
+            if alike:
+                first = min((r[0] for r in alike), key=release_key)
+                last = max((r[1] for r in alike), key=release_key)
+                known = exact.get(form.name, (first, last))
+                exact[form.name] = (min(known[0], first, key=release_key), max(known[1], last, key=release_key))
+        for name in sorted(names):
+            event = self.events.get(name)
+            releases = exact.get(name) or (event.releases if event is not None else None)
+            if releases is None:
+                continue
+            narrowed = span.narrowed(*releases)
+            if narrowed.empty:
+                return None, f"{name} ({releases[0]} to {releases[1]}) does not go with {', '.join(reasons.values())}"
+            if narrowed.since != span.since:
+                reasons["since"] = f"{name} is there from {releases[0]}"
+            if narrowed.until != span.until and releases[1] != NEWEST:
+                reasons["until"] = f"{name} is there up to {releases[1]}"
+            span = narrowed
+        if not reasons:
+            return None, "no event of the trace is particular to a release"
+        return (f"{span.since} or newer" if span.until == NEWEST else str(span)), "; ".join(reasons.values())
+
+
+def _same_to_a_reader(a: EventForm, b: EventForm, text: bool) -> bool:
+    """Say whether records of two forms cannot be told apart: in text by the line, in binary by the arguments."""
+    if not text:
+        return [(x.name, x.kind is Kind.STRING) for x in a.args] == [(x.name, x.kind is Kind.STRING) for x in b.args]
+    return _shape(a) == _shape(b)
+
+
+def _shape(form: EventForm) -> str:
+    # Few numbers are negative, so a signed and an unsigned conversion look the same; so do %#x and 0x%x but for 0.
+    marks = {"UNSIGNED": "<DECIMAL>", "ALT_HEX": "0x<HEX>"}
+    return "".join(p if isinstance(p, str) else marks.get(p.terminal, f"<{p.terminal}>") for p in form.line)
+
+
+@cache
+def builtin() -> Vocabulary:
+    """Return the vocabulary that comes with the package."""
+    events = []
+    for path in data_files("vocabulary", ".toml"):
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        events += [EventMeaning(name, table) for name, table in tables.items()]
+    return Vocabulary(events)
