@@ -116,7 +116,8 @@ class Scanner:
                 case Step.EXITED:
                     self._take(EXIT_RULE, Evidence.EXACT, job)
                 case Step.SWITCHED if job.deferred is None and job.exit is None:
-                    self._take(EXIT_RULE, Evidence.PROXY, job)
+                    if job.drained is not None or job.ret == 0:  # else it was cancelled before its final drain
+                        self._take(EXIT_RULE, Evidence.PROXY, job)
                 case Step.FINISHED:
                     self._finished(job)
                 case _:
