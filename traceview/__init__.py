@@ -1,8 +1,66 @@
 """traceview finds guest I/O in windows in which QEMU's block layer promised silence.
 
 >>> import traceview
->>> trace = traceview.open("vm.log")
->>> trace.scan().count(traceview.Verdict.VIOLATED)
+>>> trace = traceview.open("vm.log")  # doctest: +SKIP
+>>> trace.scan().findings  # doctest: +SKIP
+
+The names below are the library; they are imported when they are first used, so that importing traceview is fast.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from traceview.api import Trace, find_traces, open, scan_all
+    from traceview.errors import (
+        DeclarationsMismatchError,
+        DeclarationsNeededError,
+        GrammarError,
+        MissingEventsError,
+        TraceNotFoundError,
+        TraceReadError,
+        TraceviewError,
+        UnknownFormatError,
+        UnknownNameError,
+        UnsupportedVersionError,
+    )
+    from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, Shape, Verdict, Window
+    from traceview.selection import Selection
+    from traceview.timeline import Timeline
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "traceview.api": ("Trace", "find_traces", "open", "scan_all"),
+    "traceview.errors": (
+        "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "MissingEventsError",
+        "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError", "UnknownNameError",
+        "UnsupportedVersionError",
+    ),
+    "traceview.findings": (
+        "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
+    ),
+    "traceview.selection": ("Selection",),
+    "traceview.timeline": ("Timeline",),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
+    "MissingEventsError", "Request", "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace",
+    "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError", "UnknownNameError",
+    "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "open", "scan_all",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'traceview' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,10 +10,11 @@ from traceview.detect import Scanner
 from traceview.errors import TraceNotFoundError, TraceviewError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats
 from traceview.findings import ScanResult
-from traceview.formats import FORMATS, Detection, FormatInfo, detect, format_by_id
-from traceview.formats.base import Reader, Wanted
+from traceview.formats import FORMATS, Detection, detect, format_by_id
+from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, read_declarations
 from traceview.rules import builtin_rules, rule_by_id
+from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
 from traceview.vocabulary import Vocabulary, builtin
 
@@ -27,6 +28,7 @@ __all__ = ["Trace", "find_traces", "open", "scan_all"]
 SURE_IN_A_FOLDER = 0.4
 """A file of a directory is taken for a trace where a format is at least this sure of it."""
 _BESIDE = ("trace-events", "trace-events-all")
+
 
 class Trace:
     """One trace file (or stdin, ``-``).
@@ -97,20 +99,37 @@ class Trace:
         """Return every guest request as a table (columns: `traceview.timeline.requests`)."""
         return self.timeline().requests
 
-    def events(self, names: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return records as a table: time, thread, place, event and text; `names` limits it to some events.
+    def request_frames(self) -> Iterator[pd.DataFrame]:
+        """Yield the guest requests as tables, batch by batch: memory does not grow with the trace."""
+        from traceview.timeline.stream import request_frames  # noqa: PLC0415  (pandas is slow to import)
 
-        The whole table is in memory: for a large trace, use `batches`. Raises UnknownNameError for an event that
-        the trace does not have.
+        return request_frames(self.vocabulary, self.batches(self.vocabulary.events.__contains__))
+
+    def select(self, selection: Selection) -> Iterator[EventBatch]:
+        """Yield the chosen records in file order, as columns. Memory does not grow with the trace."""
+        for batch in self.batches(selection.wanted):
+            chosen = batch.take(selection.mask(batch, self.stats.first_ts_ns))
+            if len(chosen):
+                yield chosen
+
+    def events(self, names: Iterable[str] | None = None, *, selection: Selection | None = None) -> pd.DataFrame:
+        """Return records as a table (columns: `traceview.report.tables.EVENT_COLUMNS`).
+
+        `names` limits it to some events (patterns with ``*`` are fine), `selection` also by time, thread or pointer.
+        The whole table is in memory: for a large trace, use `select`. Raises UnknownNameError for an event that the
+        trace does not have.
         """
         from traceview.report.tables import events_frame  # noqa: PLC0415
 
-        chosen = list(names) if names is not None else None
-        frame = events_frame(self.batches(chosen))
-        for name in chosen or ():
-            if name not in self.stats.names:
-                raise UnknownNameError(f"{self.path} has no event {name!r}{nearest(name, self.stats.names)}")
+        chosen = selection if selection is not None else Selection(tuple(names or ()))
+        frame = events_frame(self.select(chosen))
+        self.require_matched(chosen)
         return frame
+
+    def require_matched(self, selection: Selection) -> None:
+        """Raise UnknownNameError if an event of the selection did not occur in what was read."""
+        for name in selection.unmatched(self.stats.names):
+            raise UnknownNameError(f"{self.path}: no record of event {name!r}{nearest(name, self.stats.names)}")
 
     def timeline(self, first_record: int = 0, last_record: int | None = None) -> Timeline:
         """Rebuild the timeline of the records from `first_record` to `last_record` (all by default).
@@ -122,10 +141,11 @@ class Trace:
         known = self.vocabulary.events.__contains__
         return Timeline.build(self.vocabulary, self.batches(known), first_record, last_record)
 
-def open(  # noqa: A001  (traceview.open is the name that users expect)
+
+def open(
     path: str | Path,
     *,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     trace_events: str | Path | Declarations | None = None,
     chunk_bytes: int = DEFAULT_CHUNK,
     vocabulary: Vocabulary | None = None,
@@ -168,6 +188,7 @@ def open(  # noqa: A001  (traceview.open is the name that users expect)
     trace._reader()  # complain now about a version or missing declarations
     return trace
 
+
 def find_traces(path: str | Path) -> list[Path]:
     """Return the trace files below a directory, recognised by their content (or `path` itself if it is a file).
 
@@ -182,6 +203,7 @@ def find_traces(path: str | Path) -> list[Path]:
         raise TraceNotFoundError(f"{path}: none of the {len(files)} files below it is a trace ({known})")
     return found
 
+
 def declarations_beside(path: Path) -> Path | None:
     """Return the declarations file that lies in the same folder as a trace, if there is one."""
     for name in _BESIDE:
@@ -189,10 +211,11 @@ def declarations_beside(path: Path) -> Path | None:
             return path.parent / name
     return None
 
+
 def scan_all(
     paths: Iterable[str | Path],
     *,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     trace_events: str | Path | None = None,
     rules: Iterable[str] | None = None,
     keep_witness: bool = False,
@@ -225,8 +248,8 @@ def scan_all(
                 _raise_or_tell(e, on_error)
     return result
 
+
 def _raise_or_tell(error: TraceviewError, on_error: Callable[[TraceviewError], None] | None) -> None:
     if on_error is None:
         raise error
     on_error(error)
-

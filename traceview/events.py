@@ -250,6 +250,13 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.code)
 
+    def take(self, rows: npt.NDArray[np.bool_]) -> EventBatch:
+        """Return the rows of a mask as a batch."""
+        return EventBatch(
+            self.forms, self.strings, self.code[rows], self.record[rows], self.line[rows], self.byte_offset[rows],
+            self.ts_ns[rows], self.tid[rows], self.args[rows],
+        )  # fmt: skip
+
     def text(self, row: int) -> str:
         """Return a record as the log backend would write it, without prefix (trace text, not escaped)."""
         form = self.forms[self.code[row]]
@@ -258,9 +265,7 @@ class EventBatch:
     def values(self, row: int) -> dict[str, int | str]:
         """Return a record's arguments by name; pointers and numbers as int, strings as str."""
         form = self.forms[self.code[row]]
-        return {
-            a.name: _value(a.kind, int(self.args[row, i]), self.strings) for i, a in enumerate(form.args)
-        }
+        return {a.name: _value(a.kind, int(self.args[row, i]), self.strings) for i, a in enumerate(form.args)}
 
 
 def _value(kind: Kind, raw: int, strings: StringTable) -> int | str:
@@ -305,7 +310,7 @@ class BatchBuilder:
             return
         n = len(self._rows)
         head: Any = np.array(self._rows, dtype=np.int64)
-        width = max(1, max(len(f.args) for f in self.forms))
+        width = max(1, *(len(f.args) for f in self.forms))
         args = np.zeros((n, width), dtype=np.int64)
         for code, (rows, values) in self._args.items():
             count = len(self.forms[code].args)

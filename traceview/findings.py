@@ -187,6 +187,8 @@ class TraceSummary:
     gaps: list[Gap]
     missing_events: list[str]
     unjudged: list[Unjudged]
+    contexts: dict[int, str] = field(default_factory=dict)
+    """The names of the AioContexts, by pointer."""
 
 
 @dataclass(slots=True)
@@ -210,7 +212,7 @@ class ScanResult:
         """Yield how long each window of the exit stood open, where that is known."""
         for window in self.windows:
             duration = window.duration_ns
-            if duration is not None and NO_TIME < duration:
+            if duration is not None and duration > NO_TIME:
                 yield duration
 
     def merge(self, other: ScanResult) -> None:

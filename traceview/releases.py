@@ -34,9 +34,7 @@ class ReleaseRange:
     @property
     def empty(self) -> bool:
         """Whether no release is left."""
-        return (
-            self.since is not None and self.until is not None and release_key(self.since) > release_key(self.until)
-        )
+        return self.since is not None and self.until is not None and release_key(self.since) > release_key(self.until)
 
     def __str__(self) -> str:
         if self.since == self.until:

@@ -108,7 +108,7 @@ class ByteSource:
 
     def _open(self) -> BinaryIO:
         try:
-            return open(self.path, "rb")  # noqa: SIM115  (every caller uses it in a with statement)
+            return open(self.path, "rb")
         except FileNotFoundError as e:
             raise TraceNotFoundError(f"{self.path}: no such file") from e
         except OSError as e:
@@ -144,4 +144,3 @@ def find_files(path: str | Path) -> list[Path]:
         dirs[:] = sorted(d for d in dirs if not d.startswith("."))
         found += [p for f in files if not f.startswith(".") and (p := Path(folder, f)).is_file()]
     return sorted(found)
-

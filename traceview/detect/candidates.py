@@ -14,7 +14,7 @@ from traceview.timeline.jobs import Job
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import build_nesting
-from traceview.vocabulary import Meaning, MeaningTable, Row
+from traceview.vocabulary import Mask, Meaning, MeaningTable, Row
 
 __all__ = ["Candidate", "collect"]
 
@@ -80,12 +80,13 @@ def collect(
     return candidate
 
 
-def _submissions(rows: MeaningTable, candidate: Candidate) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _submissions(rows: MeaningTable, candidate: Candidate) -> Mask:
     """Return the mask of the requests handed to the window's node."""
     job = candidate.job
     if candidate.evidence is Evidence.EXACT:
-        return rows.where(Meaning.SUBMIT) & (rows.roles["node"] == job.node)
-    mask = np.zeros(len(rows), dtype=np.bool_)
+        on_node: Mask = rows.roles["node"] == job.node
+        return rows.where(Meaning.SUBMIT) & on_node
+    mask: Mask = np.zeros(len(rows), dtype=np.bool_)
     reach = rows.where(Meaning.REACH)
     for blk, attached in job.devices.items():
         until = attached.record if attached is not None else candidate.end_record + 1
@@ -121,5 +122,3 @@ def shape_of(candidate: Candidate, counted: list[Request]) -> tuple[Shape | None
         if request.mark.record in marks:
             return shape, reason
     return None, ""
-
-

@@ -54,16 +54,17 @@ class Judge:
             target_image=self._names.images.get(job.target, ""), witness=candidate.witness,
         )  # fmt: skip
 
-    def _verdict(
-        self, candidate: Candidate, requests: list[Request], counted: list[Request]
-    ) -> tuple[Verdict, str]:
+    def _verdict(self, candidate: Candidate, requests: list[Request], counted: list[Request]) -> tuple[Verdict, str]:
         job = candidate.job
         sure_of_opening = candidate.evidence is Evidence.EXACT or job.completed is not None
         if counted and sure_of_opening:
             if candidate.close is None:
                 return Verdict.VIOLATED, "still open at the end of the trace: whether the guest was moved is not known"
             if not job.pivoted and self._gap_after(candidate):
-                return Verdict.VIOLATED, "records are missing after the window: whether the guest was moved is not known"
+                return (
+                    Verdict.VIOLATED,
+                    "records are missing after the window: whether the guest was moved is not known",
+                )
             return Verdict.VIOLATED, ""
         if candidate.open is None:
             return Verdict.INCONCLUSIVE, "its opening is not in the trace"
@@ -93,8 +94,7 @@ class Judge:
         return [
             str(n)
             for n in needs
-            if n.meaning not in skip
-            and not any(m is n.meaning and n.op in (Op.NONE, op) for m, op in self._seen)
+            if n.meaning not in skip and not any(m is n.meaning and n.op in (Op.NONE, op) for m, op in self._seen)
         ]
 
     def _guest(self, request: Request, candidate: Candidate) -> bool:

@@ -19,7 +19,7 @@ from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import FRAME_MEANINGS
-from traceview.vocabulary import Meaning, MeaningTable, Op, Row, Vocabulary
+from traceview.vocabulary import Mask, Meaning, MeaningTable, Op, Row, Vocabulary
 
 __all__ = ["SCAN_MEANINGS", "Scanner"]
 
@@ -27,26 +27,33 @@ _ANCHORS = (*JobTracker.MEANINGS, *NameTracker.MEANINGS)
 _REQUESTS = (
     Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST, Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY,
 )  # fmt: skip
-_SHOWN = (
-    Meaning.JOB_EXIT_BH, Meaning.DRAINED_BEGIN, Meaning.DRAINED, Meaning.DRAINED_END, Meaning.EXTERNAL_OFF,
-    Meaning.EXTERNAL_ON, Meaning.BH_POLL, Meaning.BH_SCHEDULE, Meaning.REQUEST_DONE, Meaning.JOB_FLUSH, Meaning.DRAIN,
-    Meaning.DMA_START,
-)  # fmt: skip
 SCAN_MEANINGS = frozenset((*_ANCHORS, *_REQUESTS, *FRAME_MEANINGS))
 """What a scan decodes; everything else is only counted."""
-WITNESS_MEANINGS = SCAN_MEANINGS | frozenset(_SHOWN)
+WITNESS_MEANINGS = SCAN_MEANINGS | {
+    Meaning.JOB_EXIT_BH,
+    Meaning.DRAINED_BEGIN,
+    Meaning.DRAINED,
+    Meaning.DRAINED_END,
+    Meaning.EXTERNAL_OFF,
+    Meaning.EXTERNAL_ON,
+    Meaning.BH_POLL,
+    Meaning.BH_SCHEDULE,
+    Meaning.REQUEST_DONE,
+    Meaning.JOB_FLUSH,
+    Meaning.DRAIN,
+    Meaning.DMA_START,
+}
 """What is decoded when the interleaving around a window is to be shown."""
 
 
 class Scanner:
     """Feed it the batches of one trace in order, then ask for the result.
 
-    `rules` are the ids of the rules to judge by. With `keep_witness` the records around each window that has requests are kept with it.
+    `rules` are the ids of the rules to judge by. With `keep_witness` the records around each
+    window that has requests are kept with it.
     """
 
-    def __init__(
-        self, vocabulary: Vocabulary, rules: Collection[str], *, keep_witness: bool = False
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, rules: Collection[str], *, keep_witness: bool = False) -> None:
         self._vocabulary = vocabulary
         self._rules = rules
         self._keep_witness = keep_witness
@@ -92,7 +99,7 @@ class Scanner:
             form = batch.forms[code]
             self._forms[id(form)] = form
 
-    def _anchors(self, table: MeaningTable) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _anchors(self, table: MeaningTable) -> Mask:
         """Return the mask of the records that change the state of a job or a name.
 
         Entries of coroutines are many; only those of jobs count, which are known or start in this very table.
@@ -125,11 +132,12 @@ class Scanner:
 
     def _finished(self, job: Job) -> None:
         self._ended.append(job)
-        if job.exit is None and job.switched is None and job.deferred is not None:
+        if job.exit is not None or job.switched is not None:
+            return
+        if job.deferred is not None:
             self._take(EXIT_RULE, Evidence.EXACT, job)
-        elif job.deferred is None and job.exit is None and job.switched is None and job.completed and job.drained:
-            if job.ret == 0:
-                self._take(EXIT_RULE, Evidence.PROXY, job)
+        elif job.completed is not None and job.drained is not None and job.ret == 0:
+            self._take(EXIT_RULE, Evidence.PROXY, job)
 
     def _take(self, rule: str, evidence: Evidence, job: Job) -> None:
         if rule not in self._rules:
@@ -141,9 +149,7 @@ class Scanner:
         else:
             opened, closed = job.drained, job.switched
         candidate = Candidate(rule, evidence, job, opened, closed)
-        collect(
-            candidate, self._buffer, self._names, last_record=self._last_record, keep_witness=self._keep_witness
-        )
+        collect(candidate, self._buffer, self._names, last_record=self._last_record, keep_witness=self._keep_witness)
         self._of_job.setdefault(id(job), []).append(len(self._candidates))
         self._candidates.append(candidate)
         # What the guest writes to the old source after the window is as lost as what it wrote inside: only from the
@@ -182,14 +188,12 @@ class Scanner:
             for u in find_unjudged(self._vocabulary, self._ended, running, self._candidates, self._seen)
             if u.rule in self._rules
         ]
-        release, reason = self._vocabulary.release(
-            stats.names, self._forms.values(), text=format_id != "simpletrace"
-        )
+        release, reason = self._vocabulary.release(stats.names, self._forms.values(), text=format_id != "simpletrace")
         missing = sorted({name for u in unjudged for name in u.events})
         summary = TraceSummary(
             path=path, format=format_id, release=release, release_reason=reason, events=stats.records,
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps, missing_events=missing,
-            unjudged=unjudged,
+            unjudged=unjudged, contexts=self._names.contexts,
         )  # fmt: skip
         findings = [_finding(i, w) for i, w in enumerate(windows) if w.verdict is Verdict.VIOLATED]
         return ScanResult([summary], windows, findings)

@@ -28,7 +28,7 @@ def classify(row: Row, opened: Mark, nesting: Nesting, names: NameTracker, *, ex
             return Shape.FIRST_DIAGRAM, "", "qemu_iohandler_poll"
         return Shape.UNCLASSIFIED, "qemu_iohandler_poll of another iteration served it", "qemu_iohandler_poll"
     context = names.context(frame.key)
-    if nesting.several_lanes and frame.lane != row.tid:
+    if frame.lane != row.tid:
         return Shape.UNCLASSIFIED, f"an IOThread ({context}) served it", context
     if frame.key not in names.contexts:
         return Shape.UNCLASSIFIED, f"the trace does not name the context {context} that served it", context

@@ -84,7 +84,7 @@ def read_declarations(path: str | Path) -> Declarations:
         if stripped and not stripped.startswith("#"):
             declared += parse_declaration(stripped, f"{path}:{number}")
     if not declared:
-        raise GrammarError(f"{path}: declares no event; expected lines such as: name(void *bs, int ret) \"bs %p ret %d\"")
+        raise GrammarError(f'{path}: declares no event; expected lines such as: name(void *bs, int ret) "bs %p ret %d"')
     return Declarations(declared, str(path))
 
 

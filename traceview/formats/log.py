@@ -158,15 +158,17 @@ class LogReader:
                 event.count += 1
                 continue
             text = match[text_group]
-            for plan, code in zip(event.plans, event.code, strict=False):
+            code = event.code[0]
+            for i, plan in enumerate(event.plans):
                 values = plan.decode(text)
                 if values is not None:
+                    code = event.code[i]
                     break
             else:
                 if event.plans:
                     self._refused(block[start : match.end()], base + start, match.start(name_group) - start, event)
                     continue
-                code, values = event.code[0], (self._builder.strings.intern(text),)
+                values = (self._builder.strings.intern(text),)
             ts, tid = self._count(match, prefixed)
             event.count += 1
             self._builder.add(code, (stats.records - 1, stats.lines, base + start, ts, tid), values)

@@ -56,7 +56,7 @@ def _rule_pattern(rule: str) -> str:
     out = []
     for symbol in expansions[0]:
         pattern = _pattern_of(grammar, symbol.name)
-        literal = symbol.filter_out
+        literal = isinstance(symbol, Terminal) and symbol.filter_out
         out.append(pattern if literal else f"(?P<{rule}_{symbol.name}>{pattern})")
     return "".join(out)
 

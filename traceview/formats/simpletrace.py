@@ -227,7 +227,7 @@ class SimpletraceReader:
                     break
                 number, ts, length, pid = header.unpack_from(buffer, start)
                 if not RECORD_HEADER <= length <= MAX_RECORD:
-                    self._bad_length(base + at, ts, length)
+                    self._bad_length(base + at, length)
                     at = -1
                     break
                 end = start + length
@@ -288,7 +288,7 @@ class SimpletraceReader:
         if event.wanted:
             self._gap("unreadable", offset, NO_TIME, 1, f"{text}: no known release writes that; give --trace-events")
 
-    def _bad_length(self, offset: int, ts: int, length: int) -> None:
+    def _bad_length(self, offset: int, length: int) -> None:
         text = f"record length {length} at byte {offset}: expected {RECORD_HEADER} to {MAX_RECORD}"
         self._gap("unreadable", offset, NO_TIME, None, f"{text}; the rest of the file is not read")
 
@@ -307,6 +307,8 @@ class SimpletraceReader:
         """Take in the mapping item at `at`; return its end, `at` if more bytes are needed, -1 if it is damaged."""
         if at + 20 > len(buffer):
             return at
+        number: int
+        size: int
         number, size = struct.unpack_from(f"{self._order}QI", buffer, at + 8)
         if size > MAX_NAME:
             self._gap("unreadable", base + at, NO_TIME, None, f"event name of {size} bytes; the rest is not read")

@@ -1,1 +1,1 @@
-"""x."""
+"""Scans and tables as people and programs read them."""

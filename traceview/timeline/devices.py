@@ -50,9 +50,10 @@ class DeviceMap:
     def _remember(self, request: int, place: tuple[int, int, int], device: int) -> None:
         self._by_request[request] = device
         self._by_place[place] = device
-        for known in (self._by_request, self._by_place):
-            if len(known) > _OUTSTANDING:
-                del known[next(iter(known))]  # type: ignore[attr-defined]
+        if len(self._by_request) > _OUTSTANDING:
+            del self._by_request[next(iter(self._by_request))]
+        if len(self._by_place) > _OUTSTANDING:
+            del self._by_place[next(iter(self._by_place))]
 
     def _look(self, blk: int, request: int, place: tuple[int, int, int]) -> None:
         if blk in self._done:
@@ -68,6 +69,12 @@ class DeviceMap:
     def serves_device(self, blk: int) -> bool:
         """Say whether a guest device was seen to use the BlockBackend."""
         return self._served[blk] > 0
+
+    def is_guest(self, blk: int, name: str | None) -> bool:
+        """Say whether requests of a BlockBackend are a guest's; `name` is the one it was attached with, if traced."""
+        if name or self.serves_device(blk):
+            return True
+        return name is None and not self.device_requests
 
     def blk_of(self, device: int) -> int | None:
         """Return the BlockBackend that a device uses, or None where that is not known for certain."""

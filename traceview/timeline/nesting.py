@@ -1,7 +1,7 @@
 """Which loop iteration, dispatch, poll or exit a record stands in: call frames rebuilt from begin and end events.
 
 A thread's frames nest. Up to QEMU 3.1 the trace names the process only, so threads are told apart by context: what
-is dispatched by the main loop belongs to the main thread, any other polled context to a thread of its own.
+the main loop dispatches belongs to the main thread, any other polled context to an IOThread of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ IOHANDLER = "iohandler_ctx"
 _MAIN_CONTEXTS = ("qemu_aio_context", IOHANDLER)
 _OPENS = {
     Meaning.ITERATION: "iteration", Meaning.DISPATCH: "dispatch", Meaning.POLL: "poll",
-    Meaning.IOHANDLER_POLL: "iohandler_poll", Meaning.BH_CALL: "bh", Meaning.JOB_EXIT: "exit",
+    Meaning.IOHANDLER_POLL: "iohandler_poll", Meaning.BH_CALL: "bh", Meaning.NOTIFIER_READ: "notifier",
+    Meaning.JOB_EXIT: "exit",
 }  # fmt: skip
 _CLOSES = {
     Meaning.ITERATION_DONE: "iteration", Meaning.DISPATCH_DONE: "dispatch", Meaning.POLL_DONE: "poll",
@@ -27,13 +28,18 @@ _CLOSES = {
 }  # fmt: skip
 FRAME_MEANINGS = (*_OPENS, *_CLOSES)
 _SERVING = ("dispatch", "poll", "iohandler_poll")
+_ENDLESS = ("bh", "notifier")
+"""Calls whose end QEMU does not trace: the next of them, or the end of what holds them, ends them."""
+_IN_NOTIFIER = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH, Meaning.QUEUE_NOTIFY, Meaning.NODE_IO)
+_OF_CONTEXT = (Meaning.POLL, Meaning.POLL_DONE, Meaning.BH_POLL, Meaning.BH_CALL)
 
 
 @dataclass(slots=True)
 class Frame:
     """One call: rows `first` to `last` (last None while it is open) of the table it was built from.
 
-    `kind` is iteration, dispatch, poll, iohandler_poll, bh or exit; `key` the context, bottom half or job pointer.
+    `kind` is iteration, dispatch, poll, iohandler_poll, bh, notifier or exit; `key` the pointer of the context, bottom
+    half, device or job.
     """
 
     kind: str
@@ -47,11 +53,13 @@ class Frame:
 
 @dataclass(slots=True)
 class Nesting:
-    """The frames of a table, and for every row the innermost frame of its lane (None outside any)."""
+    """The frames of a table, and for every row the innermost frame of its lane (None outside any).
+
+    A lane is the thread (or process) id of the trace, or the context pointer of an IOThread that shares its id.
+    """
 
     frames: list[Frame] = field(default_factory=list)
     inner: list[Frame | None] = field(default_factory=list)
-    several_lanes: bool = False
 
     def serving(self, row: int) -> Frame | None:
         """Return the innermost dispatch, poll or iohandler poll that a row stands in."""
@@ -62,73 +70,90 @@ class Nesting:
 
 
 def build_nesting(table: MeaningTable, contexts: Mapping[int, str]) -> Nesting:
-    """Rebuild the frames of a table; `contexts` maps AioContext pointers to the names that the trace gives.
-
-    A lane is 0 for the main thread of an unnamed process, the thread id where several threads show, or the context
-    of an IOThread.
-    """
+    """Rebuild the frames of a table; `contexts` maps AioContext pointers to the names that the trace gives."""
     result = Nesting()
     stacks: dict[int, list[Frame]] = {}
-    own = _own_thread_contexts(table, contexts)
-    result.several_lanes = bool(own)
-    in_own: set[int] = set()
+    lanes = _Lanes(_own_thread_contexts(table, contexts))
     for i in range(len(table)):
-        meaning = Meaning(int(table.meaning[i]))
-        tid = int(table.tid[i])
-        lane = tid
         row = table.row(i)
-        ctx = row.role("ctx")
-        if ctx in own and meaning in (Meaning.POLL, Meaning.POLL_DONE, Meaning.BH_POLL, Meaning.BH_CALL):
-            lane = ctx
-        elif in_own and meaning is Meaning.NOTIFIER_READ and row.event.endswith("aio_read"):
-            lane = next(iter(in_own))
+        meaning = row.meaning
+        lane = lanes.of(row, meaning)
         stack = stacks.setdefault(lane, [])
         if meaning in _CLOSES:
             _close(stack, _CLOSES[meaning], _key(row, meaning), i)
-            in_own.discard(lane) if lane in own and not stack else None
+        elif stack and stack[-1].kind == "notifier" and meaning not in _IN_NOTIFIER:
+            stack.pop().last = i
         kind = _OPENS.get(meaning)
         if kind is not None:
             if kind == "iteration":
-                while stack:
+                _end_all(stack, i)
+            elif kind in _ENDLESS:
+                while stack and stack[-1].kind in _ENDLESS:
                     stack.pop().last = i
-            elif kind == "bh":
-                _close_siblings(stack, i)
             frame = Frame(kind, _key(row, meaning), lane, i, len(stack), stack[-1] if stack else None)
             stack.append(frame)
             result.frames.append(frame)
-            if lane in own:
-                in_own.add(lane)
         result.inner.append(stack[-1] if stack else None)
     return result
 
 
+class _Lanes:
+    """Tells which lane a record belongs to."""
+
+    def __init__(self, own: set[int]) -> None:
+        self._own = own
+        self._polling = 0
+        self._requests_of = 0
+        """The IOThread whose notifier was read last, or 0 if it was the main thread's."""
+
+    def of(self, row: Row, meaning: Meaning) -> int:
+        if not self._own:
+            return row.tid
+        if meaning in _OF_CONTEXT and row.role("ctx") in self._own:
+            self._polling = row.role("ctx")
+            return self._polling
+        if meaning is Meaning.NOTIFIER_READ:
+            # Dataplane has a handler of its own name; without it, the IOThread is not in play.
+            self._requests_of = self._polling if row.event.endswith("aio_read") else 0
+        if self._requests_of and (meaning is Meaning.NOTIFIER_READ or meaning in _IN_NOTIFIER):
+            return self._requests_of
+        return row.tid
+
+
 def _own_thread_contexts(table: MeaningTable, contexts: Mapping[int, str]) -> set[int]:
-    """Return the contexts that an IOThread of its own polls, as far as the table shows."""
-    if len(np.unique(table.tid[table.where(Meaning.POLL, Meaning.DISPATCH)])) > 1:
+    """Return the contexts that IOThreads poll under the id of their process, as far as the table shows."""
+    loops = table.where(Meaning.POLL, Meaning.DISPATCH)
+    if len(np.unique(table.tid[loops])) > 1:
         return set()  # the trace has thread ids: lanes are threads
     polled = {int(c) for c in np.unique(table.roles["ctx"][table.where(Meaning.POLL)])}
     dispatched = {int(c) for c in np.unique(table.roles["ctx"][table.where(Meaning.DISPATCH)])}
     main = {c for c, name in contexts.items() if name in _MAIN_CONTEXTS}
-    return {c for c in polled - dispatched - main if main or dispatched}
+    return polled - dispatched - main if main or dispatched else set()
 
 
 def _key(row: Row, meaning: Meaning) -> int:
-    if meaning in (Meaning.JOB_EXIT, Meaning.JOB_EXIT_DONE):
-        return row.role("job")
-    return row.role("bh") if meaning is Meaning.BH_CALL else row.role("ctx")
+    match meaning:
+        case Meaning.JOB_EXIT | Meaning.JOB_EXIT_DONE:
+            return row.role("job")
+        case Meaning.BH_CALL:
+            return row.role("bh")
+        case Meaning.NOTIFIER_READ:
+            return row.role("device")
+        case _:
+            return row.role("ctx")
 
 
 def _close(stack: list[Frame], kind: str, key: int, at: int) -> None:
     """End the innermost frame of that kind and key, and whatever is still open inside it."""
     for depth in range(len(stack) - 1, -1, -1):
         if stack[depth].kind == kind and (kind == "iteration" or stack[depth].key == key):
-            for frame in stack[depth:]:
-                frame.last = at
+            inner = stack[depth:]
             del stack[depth:]
+            _end_all(inner, at)
             return
 
 
-def _close_siblings(stack: list[Frame], at: int) -> None:
-    """End a bottom half that the next one of the same poll follows: QEMU does not trace a BH's end."""
-    while stack and stack[-1].kind == "bh":
-        stack.pop().last = at
+def _end_all(frames: list[Frame], at: int) -> None:
+    for frame in frames:
+        frame.last = at
+    frames.clear()

@@ -16,9 +16,9 @@ from traceview.formats.printf import line_template
 from traceview.releases import ReleaseRange, release_key
 from traceview.resources import data_files
 from traceview.vocabulary.meanings import ROLES, STRING_ROLES, Meaning, Op
-from traceview.vocabulary.table import MeaningTable, Row
+from traceview.vocabulary.table import Mask, MeaningTable, Row
 
-__all__ = ["EventMeaning", "Meaning", "MeaningTable", "Op", "Row", "Vocabulary", "builtin"]
+__all__ = ["EventMeaning", "Mask", "Meaning", "MeaningTable", "Op", "Row", "Vocabulary", "builtin"]
 
 NEWEST = "9.0"
 """The newest release whose declarations the vocabulary was checked against."""
@@ -145,9 +145,7 @@ class Vocabulary:
             ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
         return ops
 
-    def release(
-        self, names: Iterable[str], forms: Iterable[EventForm], *, text: bool
-    ) -> tuple[str | None, str]:
+    def release(self, names: Iterable[str], forms: Iterable[EventForm], *, text: bool) -> tuple[str | None, str]:
         """Deduce which QEMU releases can have written a trace.
 
         `names` are the events met, `forms` the forms in which records of them were read, `text` whether they were

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from traceview.events import EventBatch, EventForm, Int64Array, StringTable
 from traceview.vocabulary.meanings import ROLES, Meaning, Op
 
-__all__ = ["MeaningTable", "Row"]
+__all__ = ["Mask", "MeaningTable", "Row"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -72,7 +72,15 @@ class MeaningTable:
     def batch(self) -> EventBatch:
         """Return the same records as plain events."""
         return EventBatch(
-            self.forms, self.strings, self.code, self.record, self.line, self.byte_offset, self.ts_ns, self.tid, self.args
+            self.forms,
+            self.strings,
+            self.code,
+            self.record,
+            self.line,
+            self.byte_offset,
+            self.ts_ns,
+            self.tid,
+            self.args,
         )
 
     @classmethod
@@ -116,7 +124,11 @@ class Row:
     @property
     def event(self) -> str:
         """The event's name."""
-        return self.table.forms[self.table.code[self.index]].name
+        return self._form.name
+
+    @property
+    def _form(self) -> EventForm:
+        return self.table.forms[int(self.table.code[self.index])]
 
     @property
     def record(self) -> int:
@@ -159,5 +171,5 @@ class Row:
 
     def text(self) -> str:
         """Return the record as the log backend would write it, without prefix (trace text, not escaped)."""
-        form = self.table.forms[self.table.code[self.index]]
+        form = self._form
         return f"{form.name} {form.render(self.table.args[self.index].tolist(), self.table.strings)}"

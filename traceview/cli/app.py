@@ -1,0 +1,51 @@
+"""The command line's commands: parse the options, call one function of the library, print, choose the exit code."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from traceview.cli import known, scan, tables
+
+__all__ = ["app"]
+
+EPILOG = (
+    "Exit codes: 0 nothing found, 1 findings, 2 usage or unreadable input, 3 inconclusive, 70 a bug.   "
+    "Try: traceview scan sample-traces/"
+)
+
+app = typer.Typer(
+    name="traceview",
+    help="Find guest I/O that slipped into a window in which QEMU's block layer promised silence.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from traceview import __version__  # noqa: PLC0415
+
+        typer.echo(f"traceview {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Find guest I/O that slipped into a window in which QEMU's block layer promised silence."""
+
+
+app.command("scan", epilog=scan.SCAN_EXAMPLES)(scan.scan)
+app.command("show", epilog=scan.SHOW_EXAMPLES)(scan.show)
+app.command("windows", epilog=tables.WINDOWS_EXAMPLES)(tables.windows)
+app.command("requests", epilog=tables.REQUESTS_EXAMPLES)(tables.requests)
+app.command("events", epilog=tables.EVENTS_EXAMPLES)(tables.events)
+app.command("formats", epilog=known.FORMATS_EXAMPLES)(known.formats)
+app.command("rules", epilog=known.RULES_EXAMPLES)(known.rules)

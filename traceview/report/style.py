@@ -1,0 +1,73 @@
+"""Words and units as people read them, and colour where the output is a terminal."""
+
+from __future__ import annotations
+
+from traceview.events import NO_TIME
+from traceview.findings import Severity, Shape, Verdict, Window
+from traceview.timeline.marks import Mark
+
+__all__ = ["Style", "duration", "place", "plural", "shape_words"]
+
+_CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+SHAPE_WORDS = {
+    Shape.FIRST_DIAGRAM: "first diagram: qemu_iohandler_poll, later in the same iteration",
+    Shape.CASE_1: "case 1: iohandler_ctx dispatched after the job, same iteration",
+    Shape.CASE_2: "case 2: iohandler_ctx dispatched in the next iteration, before the BH of the exit",
+}
+SEVERITY_WORDS = {Severity.DATA_LOSS: "DATA LOSS", Severity.BROKEN_PROMISE: "BROKEN PROMISE"}
+SEVERITY_COLOUR = {Severity.DATA_LOSS: "red", Severity.BROKEN_PROMISE: "yellow"}
+VERDICT_COLOUR = {
+    Verdict.VIOLATED: "red", Verdict.GUARDED: "cyan", Verdict.CLEAN: "green", Verdict.INCONCLUSIVE: "yellow",
+}  # fmt: skip
+
+
+class Style:
+    """Paints text, or leaves it as it is."""
+
+    def __init__(self, *, colour: bool) -> None:
+        self.colour = colour
+
+    def paint(self, text: str, *names: str) -> str:
+        """Return `text` in the named colours (red, green, yellow, cyan, bold, dim)."""
+        if not self.colour or not names:
+            return text
+        return f"\x1b[{';'.join(_CODES[n] for n in names)}m{text}\x1b[0m"
+
+
+def duration(ns: int | None) -> str:
+    """Return a time span in the unit that fits: ns, µs, ms or s; ``?`` where it is not known."""
+    if ns is None:
+        return "?"
+    size = abs(ns)
+    for unit, scale in (("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)):
+        if size >= scale:
+            value = ns / scale
+            return f"{value:.0f} {unit}" if size % scale == 0 or size >= 100 * scale else f"{value:.3g} {unit}"
+    return f"{ns} ns"
+
+
+def offset_from(mark: Mark, origin: Mark) -> str:
+    """Return when a record stands, from another one on, with its sign; ``""`` without times."""
+    if NO_TIME in (mark.ts_ns, origin.ts_ns):
+        return ""
+    span = mark.ts_ns - origin.ts_ns
+    return ("+" if span > 0 else "") + duration(span)
+
+
+def place(mark: Mark) -> str:
+    """Return where a record stands: its line, or its byte in a binary file."""
+    return f"line {mark.line}" if mark.line else f"byte {mark.byte_offset}"
+
+
+def plural(count: int, word: str) -> str:
+    """Return ``1 write``, ``2 writes``."""
+    if count != 1 and not word.endswith("zeroes"):
+        word = word + ("es" if word.endswith("sh") else "s")
+    return f"{count} {word}"
+
+
+def shape_words(window: Window) -> str:
+    """Return a window's shape in words, or why it has none."""
+    if window.shape is None:
+        return ""
+    return SHAPE_WORDS.get(window.shape, f"unclassified: {window.shape_reason}")

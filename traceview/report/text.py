@@ -1,0 +1,170 @@
+"""A scan as text for a person: what was found, where to look, what could not be judged."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator
+
+from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, TraceSummary, Unjudged, Verdict, Window
+from traceview.report.escape import printable
+from traceview.report.style import (
+    SEVERITY_COLOUR,
+    SEVERITY_WORDS,
+    Style,
+    duration,
+    offset_from,
+    place,
+    plural,
+    shape_words,
+)
+from traceview.rules import EXIT_RULE, rule_by_id
+from traceview.timeline.marks import Mark
+from traceview.timeline.names import pointer
+
+__all__ = ["finding_lines", "scan_lines"]
+
+_SUMMARY_ORDER = (Verdict.CLEAN, Verdict.GUARDED, Verdict.VIOLATED, Verdict.INCONCLUSIVE)
+
+
+def scan_lines(result: ScanResult, style: Style) -> Iterator[str]:
+    """Yield the lines of a scan's report. Text of the trace is made harmless."""
+    several = len(result.traces) > 1
+    for index, trace in enumerate(result.traces):
+        if several:
+            yield style.paint(printable(trace.path), "bold")
+        for number, finding in enumerate(result.findings, 1):
+            window = result.windows[finding.window]
+            if window.trace == index:
+                yield from finding_lines(number, finding, window, style)
+        yield from _inconclusive_lines([w for w in result.windows if w.trace == index], style)
+        for unjudged in trace.unjudged:
+            yield from _unjudged_lines(unjudged, style)
+        yield from _gap_lines(trace, style)
+        if several:
+            yield "  " + "\n  ".join(_summary([w for w in result.windows if w.trace == index], style))
+            yield ""
+    if several:
+        yield style.paint(f"{plural(len(result.traces), 'trace')}", "bold")
+    yield from _summary(result.windows, style)
+
+
+def finding_lines(number: int, finding: Finding, window: Window, style: Style) -> Iterator[str]:
+    """Yield one finding: what it is, and the points (a), (b), (c) of its window."""
+    rule = rule_by_id(finding.rule)
+    first = window.requests[finding.requests[0]]
+    mark = style.paint(f"✗ {SEVERITY_WORDS[finding.severity]}", SEVERITY_COLOUR[finding.severity], "bold")
+    subject = f"{window.job_kind} job {pointer(window.job)} on {printable(first.device)}"
+    yield f"{mark}  {subject}   [{number}] {rule.id} · {rule.label} · {window.evidence.value}"
+    yield f"  window {duration(window.duration_ns)}{_loop(window)}{_shape(window)}"
+    opened = window.open
+    if opened is not None:
+        yield _point("(a)", opened, "0 µs", _opening(window))
+        yield from _request_lines(window, finding, opened)
+        if window.close is not None:
+            yield _point("(c)", window.close, offset_from(window.close, opened), _closing(window))
+    if window.reason:
+        yield f"  {style.paint('note', 'yellow')}: {window.reason}"
+    if finding.severity is Severity.DATA_LOSS:
+        yield f"  {_loss(window)}"
+
+
+def _loop(window: Window) -> str:
+    if window.open is None or window.close is None or not window.open.iteration:
+        return ""
+    return f", main_loop_wait {window.open.iteration} → {window.close.iteration}"
+
+
+def _shape(window: Window) -> str:
+    words = shape_words(window)
+    return f", {printable(words)}" if words and window.evidence is Evidence.EXACT else ""
+
+
+def _point(letter: str, mark: Mark, when: str, what: str) -> str:
+    return f"  {letter} {place(mark):<14} {when:>10}  {what}"
+
+
+def _opening(window: Window) -> str:
+    assert window.open is not None
+    if window.evidence is Evidence.PROXY:
+        return f"{window.open.event}: the job is back from its final drain"
+    return window.open.event if window.rule == EXIT_RULE else f"{window.open.event}, the last look: no dirty chunk"
+
+
+def _closing(window: Window) -> str:
+    assert window.close is not None
+    if window.rule != EXIT_RULE:
+        moved = f"; later the guest is moved to bs {pointer(window.target)}" if window.pivoted else ""
+        return window.close.event + moved
+    if window.pivoted:
+        image = f" ({printable(window.target_image)})" if window.target_image else ""
+        return f"{window.close.event}: guest moved to bs {pointer(window.target)}{image}"
+    return f"{window.close.event}: the guest stays on its node"
+
+
+def _request_lines(window: Window, finding: Finding, opened: Mark) -> Iterator[str]:
+    counted = [window.requests[i] for i in finding.requests]
+    # The first write says more than a read before it: it is what is lost.
+    shown = next((r for r in counted if r.op.changes_data), counted[0])
+    yield _point("(b)", shown.mark, offset_from(shown.mark, opened), request_words(shown))
+    rest = Counter(r.op.label.replace("_", " ") for r in counted if r is not shown)
+    if rest:
+        counts = [plural(n, op) for op, n in sorted(rest.items(), key=_writes_first)]
+        first_count, first_word = counts[0].split(" ", 1)
+        yield f"      … {', '.join([f'{first_count} more {first_word}', *counts[1:]])}"
+    held = len(window.requests) - len(counted)
+    if held:
+        yield f"      {plural(held, 'request')} more held back until after the window"
+
+
+def _writes_first(item: tuple[str, int]) -> tuple[bool, str]:
+    return (item[0] in ("read", "flush"), item[0])
+
+
+def request_words(request: Request) -> str:
+    """Return what a request does, in words."""
+    words = f"guest {request.op.label.replace('_', ' ')}"
+    if request.length:
+        words += f" {request.length} B at {request.offset}"
+    if request.kick is not None:
+        words += f", kick at {place(request.kick)}"
+    return words if request.certain else f"{words} (possible: its order against the window's edge is not certain)"
+
+
+def _loss(window: Window) -> str:
+    left = sum(e.length for e in window.lost)
+    if not left:
+        return f"all {window.rewritten_bytes} B lost were rewritten since: the target lacks nothing any more"
+    words = f"target lacks {left} B in {plural(len(window.lost), 'extent')}"
+    if window.rewritten_bytes:
+        words += f" ({window.rewritten_bytes} B rewritten since)"
+    return words
+
+
+def _inconclusive_lines(windows: list[Window], style: Style) -> Iterator[str]:
+    reasons = Counter((w.rule, w.reason) for w in windows if w.verdict is Verdict.INCONCLUSIVE)
+    for (rule, reason), count in reasons.items():
+        yield f"{style.paint('? INCONCLUSIVE', 'yellow')}  {plural(count, 'window')} of {rule}: {printable(reason)}"
+
+
+def _unjudged_lines(unjudged: Unjudged, style: Style) -> Iterator[str]:
+    yield f"{style.paint('? NOT JUDGED', 'yellow')}  {unjudged.rule}: {unjudged.reason}"
+    if unjudged.events:
+        yield f"  enable: {', '.join(unjudged.events)}"
+
+
+def _gap_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
+    for gap in trace.gaps[:3]:
+        where = f"line {gap.line}" if gap.line else f"byte {gap.byte_offset}"
+        yield f"{style.paint('gap', 'yellow')} at {where}: {printable(gap.text)}"
+    if len(trace.gaps) > 3:
+        yield f"{style.paint('gap', 'yellow')}: {len(trace.gaps) - 3} more (see --format json)"
+
+
+def _summary(windows: list[Window], style: Style) -> Iterator[str]:
+    counts = Counter(w.verdict for w in windows)
+    shown = [v for v in _SUMMARY_ORDER if counts[v] or v is not Verdict.GUARDED]
+    parts = [f"{len(windows)} checked", *(f"{counts[v]} {v.value}" for v in shown)]
+    durations = [d for w in windows if w.rule == EXIT_RULE and (d := w.duration_ns) is not None]
+    exposure = f"     (exposure: median {duration(int(statistics.median(durations)))})" if durations else ""
+    yield f"{style.paint('windows', 'bold')}: {', '.join(parts)}{exposure}"
