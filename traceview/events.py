@@ -72,12 +72,14 @@ class Conversion:
     """One printf conversion in a line: which value terminal it is, and which argument it prints.
 
     `terminal` is a terminal of ``grammars/log_line.lark``; `width` is the least width, padded with blanks on the
-    left, or on the right where negative. `arg` is -1 for text that prints no argument (``%m``).
+    left, or on the right where negative; `zeros` is the least number of characters of a number, padded with zeros
+    on the left. `arg` is -1 for text that prints no argument (``%m``).
     """
 
     terminal: str
     arg: int
     width: int = 0
+    zeros: int = 0
 
 
 Piece = str | Conversion
@@ -114,6 +116,8 @@ class EventForm:
                 out.append(piece)
             elif piece.arg >= 0:
                 text = _print(piece.terminal, values[piece.arg], strings)
+                if len(text) < piece.zeros:
+                    text = text[:2] + text[2:].zfill(piece.zeros - 2) if text[:2] == "0x" else text.zfill(piece.zeros)
                 out.append(text.rjust(piece.width) if piece.width >= 0 else text.ljust(-piece.width))
         return "".join(out)
 
@@ -136,7 +140,7 @@ def _print(terminal: str, value: int, strings: StringTable) -> str:
         case "OCTAL":
             return f"{unsigned:o}"
         case "CHARACTER":
-            return chr(unsigned & 0xFF)
+            return bytes([unsigned & 0xFF]).decode("utf-8", "surrogateescape")
         case _:
             return strings[value]
 

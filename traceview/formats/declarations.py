@@ -20,9 +20,10 @@ __all__ = ["Declaration", "Declarations", "parse_declaration", "read_declaration
 
 _ESCAPES = {r"\"": '"', r"\\": "\\", r"\n": "\n", r"\t": "\t", r"\'": "'"}
 _SIGNED = {
-    "int", "long", "long int", "long long", "long long int", "short", "signed", "char", "bool", "ssize_t", "off_t",
-    "int8_t", "int16_t", "int32_t", "int64_t", "time_t", "ptrdiff_t", "intptr_t",
-}  # fmt: skip
+    "bool", "ssize_t", "off_t", "int8_t", "int16_t", "int32_t", "int64_t", "time_t", "ptrdiff_t", "intptr_t",
+}
+_SIGNED_WORDS = {"signed", "char", "short", "int", "long"}
+"""C's own integer types are signed if these are all the words of their names, in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ def parse_declaration(line: str, place: str) -> list[Declaration]:
             formats.append(_format_text(child, place))
         elif child.data == "arguments":
             arguments = [_argument(str(a.children[0]), place) for a in child.children if isinstance(a, Tree)]
+    if "tcg" not in properties:
+        formats = formats or [""]
     if len(formats) != (2 if "tcg" in properties else 1):
-        raise GrammarError(f"{place}: {name} has {len(formats)} format strings; only tcg events have two")
+        raise GrammarError(f"{place}: {name} has {len(formats)} format strings; tcg events have two, others one")
     disabled = "disable" in properties
     if "vcpu" in properties:
         arguments.insert(0, ("CPUState *", "__cpu"))
@@ -168,24 +171,28 @@ def _kind(c_type: str) -> Kind:
         return Kind.STRING
     if "*" in words:
         return Kind.POINTER
-    return Kind.INT if " ".join(words) in _SIGNED else Kind.UINT
+    return Kind.INT if " ".join(words) in _SIGNED or set(words) <= _SIGNED_WORDS else Kind.UINT
 
 
 def _form(name: str, arguments: list[tuple[str, str]], text: str) -> EventForm:
     args = tuple(Arg(n, _kind(t)) for t, n in arguments)
+    text = text.removesuffix("\n")  # up to 4.1 a few ended so, which makes a blank line after the record
     try:
         line = printf_pieces(text)
     except GrammarError:
-        line = ()  # the binary form can still be read; a text line of it is kept as text
-    return EventForm(name, args, _fitting(args, line))
+        return EventForm(name, args, _as_text(args))
+    return EventForm(name, args, line if _fitting(args, line) else _as_text(args))
 
 
-def _fitting(args: tuple[Arg, ...], line: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """Return `line` if it prints just the declared arguments and can be rendered from their kinds, else nothing."""
+def _fitting(args: tuple[Arg, ...], line: tuple[Piece, ...]) -> bool:
+    """Say whether `line` prints just the declared arguments and can be rendered from their kinds."""
     printed = [p for p in line if isinstance(p, Conversion) and p.arg >= 0]
     if [p.arg for p in printed] != list(range(len(args))):
-        return ()
+        return False
     strings = {"STRING", "FLOAT"}
-    if any((p.terminal in strings) != (a.kind is Kind.STRING) for p, a in zip(printed, args, strict=True)):
-        return ()
-    return line
+    return all((p.terminal in strings) == (a.kind is Kind.STRING) for p, a in zip(printed, args, strict=True))
+
+
+def _as_text(args: tuple[Arg, ...]) -> tuple[Piece, ...]:
+    """Return the line of a form that cannot be taken apart: its text is kept, its binary records can be read."""
+    return () if args else (Conversion("STRING", -1),)

@@ -26,6 +26,7 @@ __all__ = ["DecodePlan", "LineScanner", "explain", "reference", "scanner", "term
 
 PREFIXES = ("epoch", "iso_named", "iso", "named")
 _UNDECLARED = "undeclared"
+_AS_READ = ("utf-8", "surrogateescape")
 _VALUES = ("POINTER", "DECIMAL", "UNSIGNED", "HEX", "UPPER_HEX", "ALT_HEX", "OCTAL", "FLOAT", "CHARACTER", "STRING")
 
 
@@ -122,9 +123,19 @@ _NUMBERS: dict[str, Callable[[bytes], int]] = {
 }  # fmt: skip
 
 
+def _pieces_bytes(pieces: Iterable[Piece]) -> bytes:
+    """Return the expression of pieces for the bytes of a line; each argument is a group."""
+    return "".join(map(_piece_pattern, pieces)).encode("latin-1")
+
+
+def _as_bytes(text: str) -> str:
+    """Return text as one character a byte, which is how the reference and the expressions take a line."""
+    return text.encode(*_AS_READ).decode("latin-1")
+
+
 def _piece_pattern(piece: Piece, *, group: bool = True) -> str:
     if isinstance(piece, str):
-        return re.escape(piece)
+        return re.escape(_as_bytes(piece))
     value = terminal_pattern(piece.terminal) + ("?" if piece.terminal == "STRING" else "")
     if group and piece.arg >= 0:
         value = f"({value})"
@@ -133,41 +144,119 @@ def _piece_pattern(piece: Piece, *, group: bool = True) -> str:
     return f" *{value}" if piece.width > 0 else f"{value} *"
 
 
+class _Part:
+    """The literals and numbers of a form that stand before, between or after its strings."""
+
+    __slots__ = ("literal", "pattern")
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self.literal = pieces[0].encode(*_AS_READ) if pieces and isinstance(pieces[0], str) else b""
+        self.pattern = re.compile(_pieces_bytes(pieces))
+
+    def rightmost(self, text: bytes, limit: int, *, to_end: bool) -> re.Match[bytes] | None:
+        """Return the match in ``text[:limit]`` that begins last (and ends at `limit` if `to_end`), or None."""
+        match = self.pattern.fullmatch if to_end else self.pattern.match
+        at = text.rfind(self.literal, 0, limit)
+        while at >= 0:
+            found = match(text, at, limit)
+            if found is not None:
+                return found
+            at = text.rfind(self.literal, 0, at + len(self.literal) - 1) if at else -1
+        return None
+
+
+def _between_strings(line: Sequence[Piece]) -> tuple[list[_Part], list[bool]]:
+    """Return the parts around a line's strings, and of each string whether it is an argument."""
+    parts: list[list[Piece]] = [[]]
+    printed: list[bool] = []
+    for piece in line:
+        if isinstance(piece, Conversion) and piece.terminal == "STRING":
+            parts.append([])
+            printed.append(piece.arg >= 0)
+        else:
+            parts[-1].append(piece)
+    return [_Part(p) for p in parts], printed
+
+
 class DecodePlan:
     """How to take the arguments out of the text after an event's name, for one form.
 
-    `pattern` is the expression, `values` one converter an argument. Raises GrammarError where a form prints its
-    arguments out of order (no release does).
+    `pattern` is the expression of the whole form. It is not what reads a form with several strings, because that can
+    take time that grows with a power of the line's length. A string goes on as long as the rest still fits, so what
+    stands between strings can be found from the right instead, each part once.
+
+    Raises GrammarError where a form prints its arguments out of order, or one record makes several lines.
     """
 
-    __slots__ = ("_values", "form", "pattern")
+    __slots__ = ("_parts", "_printed", "_values", "form", "pattern")
 
     def __init__(self, form: EventForm, strings: StringTable) -> None:
         conversions = [p for p in form.line if isinstance(p, Conversion) and p.arg >= 0]
         if [c.arg for c in conversions] != list(range(len(form.args))):
             raise GrammarError(f"{form.name}: the line does not print the declared arguments one by one")
+        if any(isinstance(p, str) and "\n" in p for p in form.line):
+            raise GrammarError(f"{form.name}: one record makes several lines")
         self.form = form
-        self.pattern = re.compile("".join(map(_piece_pattern, form.line)).encode())
+        self.pattern = re.compile(_pieces_bytes(form.line))
         self._values = [_NUMBERS.get(c.terminal, strings.intern) for c in conversions]
+        self._parts, self._printed = _between_strings(form.line)
 
     def decode(self, text: bytes) -> tuple[int, ...] | None:
         """Return the arguments as int64, or None where the text is not of this form (or a number overflows)."""
+        if len(self._printed) > 1:
+            found = self._from_right(text, to_end=True)
+            return None if found is None else self._convert(found[0])
         match = self.pattern.fullmatch(text)
         return None if match is None else self._convert(match.groups())
 
     def decode_head(self, text: bytes) -> tuple[tuple[int, ...], int] | None:
         """Return the arguments and the length of the beginning of `text` that is of this form, or None."""
-        match = self.pattern.match(text)
-        if match is None:
+        if len(self._printed) > 1:
+            found = self._from_right(text, to_end=False)
+        else:
+            match = self.pattern.match(text)
+            found = None if match is None else (match.groups(), match.end())
+        values = None if found is None else self._convert(found[0])
+        return None if found is None or values is None else (values, found[1])
+
+    def _from_right(self, text: bytes, *, to_end: bool) -> tuple[Sequence[bytes], int] | None:
+        """Return the arguments' texts and where the form ends (at the end of `text` if `to_end`), or None."""
+        if b"\n" in text:
             return None
-        values = self._convert(match.groups())
-        return None if values is None else (values, match.end())
+        found: list[re.Match[bytes]] = []
+        for part in reversed(self._parts):
+            limit = found[-1].start() if found else len(text)
+            if len(found) == len(self._parts) - 1:
+                match = part.pattern.match(text, 0, limit)
+            else:
+                match = part.rightmost(text, limit, to_end=to_end and not found)
+            if match is None:
+                return None
+            found.append(match)
+        found.reverse()
+        groups = list(found[0].groups())
+        for left, right, printed in zip(found, found[1:], self._printed, strict=False):
+            if printed:
+                groups.append(text[left.end() : right.start()])
+            groups += right.groups()
+        return groups, found[-1].end()
 
     def _convert(self, groups: Sequence[bytes]) -> tuple[int, ...] | None:
         try:
             return tuple([convert(g) for convert, g in zip(self._values, groups, strict=True)])
         except OverflowError:
             return None
+
+    def overflow(self, text: bytes) -> int | None:
+        """Return where the first number begins that does not fit 64 bits, in text that is else of this form."""
+        match = self.pattern.fullmatch(text)
+        for number, convert in enumerate(self._values if match is not None else (), 1):
+            assert match is not None
+            try:
+                convert(match[number])
+            except OverflowError:
+                return match.start(number)
+        return None
 
 
 def _lark_regex(pattern: str) -> str:
@@ -192,7 +281,7 @@ def reference(forms: Iterable[EventForm]) -> Lark:
         parts = [name]
         for i, piece in enumerate(form.line):
             if isinstance(piece, str):
-                parts.append(_quoted(piece))
+                parts.append(_quoted(_as_bytes(piece)))
                 continue
             if piece.terminal == "STRING" or piece.width:
                 is_string = piece.terminal == "STRING"
@@ -219,18 +308,26 @@ def explain(line: bytes, forms: Sequence[EventForm]) -> str:
         try:
             reference([form]).parse(text)
         except UnexpectedInput as e:
-            problems.append(_problem(e, text, form))
-        else:
+            problems.append(_unexpected(e, text, form))
+            continue
+        match = scanner().line.match(line)
+        number = DecodePlan(form, StringTable()).overflow(match["TEXT"]) if match is not None else None
+        if match is None or number is None:
             return ""
+        problems.append(_problem("expected a number of 64 bits", match.start("TEXT") + number, text, form))
     return "\n".join(problems)
 
 
-def _problem(e: UnexpectedInput, text: str, form: EventForm) -> str:
+def _unexpected(e: UnexpectedInput, text: str, form: EventForm) -> str:
     column = len(text) if isinstance(e, UnexpectedEOF) else int(e.pos_in_stream or 0)
     allowed: Any = e.allowed if isinstance(e, UnexpectedCharacters) else getattr(e, "expected", ())
     names = sorted(n for n in allowed or () if not n.startswith("_"))
+    expected = f"expected {', '.join(names)}" if names else "expected the end of the line"
+    return _problem(expected, column, text, form)
+
+
+def _problem(expected: str, column: int, text: str, form: EventForm) -> str:
     start = max(0, column - 60)
     shown = text[start : column + 40]
-    expected = f"expected {', '.join(names)}" if names else "expected the end of the line"
     releases = f" ({form.releases[0]} to {form.releases[1]})" if form.releases else ""
     return f"{form.name}{releases}: {expected} at column {column + 1}\n{shown}\n{' ' * (column - start)}^"

@@ -19,6 +19,7 @@ _TERMINALS = {
     "d": "DECIMAL", "i": "DECIMAL", "u": "UNSIGNED", "x": "HEX", "X": "UPPER_HEX", "o": "OCTAL", "p": "POINTER",
     "s": "STRING", "c": "CHARACTER", "e": "FLOAT", "f": "FLOAT", "g": "FLOAT", "a": "FLOAT", "m": "STRING",
 }  # fmt: skip
+_INTEGERS = {"DECIMAL", "UNSIGNED", "HEX", "UPPER_HEX", "ALT_HEX", "OCTAL"}
 _TEMPLATE_KINDS = {
     "p": ("POINTER", Kind.POINTER), "d": ("DECIMAL", Kind.INT), "u": ("UNSIGNED", Kind.UINT),
     "x": ("HEX", Kind.UINT), "ax": ("ALT_HEX", Kind.UINT), "s": ("STRING", Kind.STRING),
@@ -72,11 +73,15 @@ def printf_pieces(text: str) -> tuple[Piece, ...]:
         part = {t.type: str(t) for t in child.children if isinstance(t, Token)}
         letter, flags = part["CONVERSION"], part.get("FLAGS", "")
         terminal = "ALT_HEX" if letter == "x" and "#" in flags else _TERMINALS[letter]
-        width = int(part.get("WIDTH", "0"))
-        if "0" in flags and "-" not in flags:
-            width = 0  # padded with zeros: the terminal takes them
+        width, zeros = int(part.get("WIDTH", "0")), 0
+        if terminal in _INTEGERS and "PRECISION" in part:
+            zeros = int(part["PRECISION"][1:] or "0")
+        elif terminal in _INTEGERS and "0" in flags and "-" not in flags:
+            zeros, width = width, 0  # padded with zeros: the terminal takes them
+        if " " in flags:
+            width = max(width, 1)  # a blank where a sign could be
         takes = letter != "m"
-        pieces.append(Conversion(terminal, arg if takes else -1, -width if "-" in flags else width))
+        pieces.append(Conversion(terminal, arg if takes else -1, -width if "-" in flags else width, zeros))
         arg += takes
     return tuple(pieces)
 
