@@ -116,6 +116,8 @@ class Window:
     shape: Shape | None
     shape_reason: str
     requests: list[Request]
+    ends_in_switch: bool = False
+    """The trace ends where the switch to the target begins (an abort in it, or a cut): the guest may not be moved."""
     target_image: str = ""
     lost: list[Extent] = field(default_factory=list)
     """What was written in the window of a job that pivoted, less what the same device rewrote since."""
@@ -148,7 +150,8 @@ class Window:
         """How bad it is, or None if the window is not violated."""
         if self.verdict is not Verdict.VIOLATED:
             return None
-        lost = self.pivoted and any(self.requests[i].op.changes_data for i in self.violating)
+        moved = self.pivoted and not self.ends_in_switch
+        lost = moved and any(self.requests[i].op.changes_data for i in self.violating)
         return Severity.DATA_LOSS if lost else Severity.BROKEN_PROMISE
 
 
@@ -166,11 +169,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A rule, or a job under a rule, that the trace cannot judge; `events` are the ones to enable."""
+    """A rule that the trace cannot judge, or not for all jobs.
+
+    `events` are the ones to enable: for each need that is not met, the events any of which meets it.
+    """
 
     rule: str
     reason: str
-    events: tuple[str, ...]
+    events: tuple[tuple[str, ...], ...]
 
 
 @dataclass(slots=True)

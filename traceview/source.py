@@ -1,4 +1,4 @@
-"""Where the bytes are: a file, a directory, or stdin, read once from front to back in bounded pieces."""
+"""Where the bytes are: a file, a directory, stdin or a pipe, read from front to back in bounded pieces."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ STDIN = "-"
 class ByteSource:
     """The bytes of one trace.
 
-    `name` is what people are shown. A file can be read again and again; stdin (``-``) only once, so its head is
-    kept for the reader that comes after detection.
+    `name` is what people are shown. A file can be read again and again; stdin (``-``) and named pipes (such as the
+    shell makes of ``<(xzcat trace.log.xz)``) only once, so their head is kept for the reader that comes after
+    detection.
     """
 
     def __init__(self, path: str | Path, *, chunk_bytes: int = DEFAULT_CHUNK) -> None:
@@ -32,10 +33,12 @@ class ByteSource:
             raise ValueError("chunk_bytes must be at least 1")
         self.path = str(path)
         self.chunk_bytes = chunk_bytes
-        self._stdin_head: bytes | None = None
-        self._stdin_used = False
+        self._once = self.is_stdin or _is_pipe(self.path)
+        self._stream: BinaryIO | None = None
+        self._kept_head: bytes | None = None
+        self._used = False
         self.on_bytes: Callable[[int], None] | None = None
-        """Called with the number of bytes read so far, after each piece (for progress)."""
+        """Called with the size of each piece as it is read (for progress)."""
 
     @property
     def is_stdin(self) -> bool:
@@ -59,15 +62,19 @@ class ByteSource:
 
     def head(self) -> bytes:
         """Return up to `HEAD_BYTES` first bytes without using them up."""
-        if self.is_stdin:
-            if self._stdin_head is None:
-                self._stdin_head = _read_up_to(sys.stdin.buffer, HEAD_BYTES)
-            return self._stdin_head
-        with self._open() as f:
-            try:
-                return _read_up_to(f, HEAD_BYTES)
-            except OSError as e:
-                raise self._failed(e) from e
+        if not self._once:
+            with self._open() as f:
+                return self._first(f)
+        if self._kept_head is None:
+            self._stream = sys.stdin.buffer if self.is_stdin else self._open()
+            self._kept_head = self._first(self._stream)
+        return self._kept_head
+
+    def _first(self, f: BinaryIO) -> bytes:
+        try:
+            return _read_up_to(f, HEAD_BYTES)
+        except OSError as e:
+            raise self._failed(e) from e
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in order, `chunk_bytes` at a time.
@@ -77,19 +84,24 @@ class ByteSource:
         TraceNotFoundError
             The file is not there.
         TraceReadError
-            The operating system refused, or stdin is asked for a second time.
+            The operating system refused, or stdin or a pipe is asked for a second time.
         """
-        if self.is_stdin:
-            if self._stdin_used:
-                raise TraceReadError("<stdin> can be read only once: save it to a file first")
-            self._stdin_used = True
-            head = self.head()
+        if not self._once:
+            with self._open() as f:
+                yield from self._pieces(f)
+            return
+        if self._used:
+            raise TraceReadError(f"{self.name} can be read only once: save it to a file first")
+        self._used = True
+        head = self.head()
+        assert self._stream is not None
+        try:
             for start in range(0, len(head), self.chunk_bytes):
                 yield self._counted(head[start : start + self.chunk_bytes])
-            yield from self._pieces(sys.stdin.buffer)
-            return
-        with self._open() as f:
-            yield from self._pieces(f)
+            yield from self._pieces(self._stream)
+        finally:
+            if not self.is_stdin:
+                self._stream.close()
 
     def _pieces(self, f: BinaryIO) -> Iterator[bytes]:
         while True:
@@ -118,6 +130,13 @@ class ByteSource:
         return TraceReadError(f"{self.name}: cannot be read: {e.strerror or e}")
 
 
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False  # opening it says what is wrong
+
+
 def _read_up_to(f: BinaryIO, count: int) -> bytes:
     parts: list[bytes] = []
     while count > 0:
@@ -135,7 +154,7 @@ def find_files(path: str | Path) -> list[Path]:
     Links to folders are not followed. Raises `TraceNotFoundError` if the path is not there.
     """
     root = Path(path)
-    if not root.exists():
+    if not os.path.exists(root):  # unlike Path.exists, it takes any refusal for "no"
         raise TraceNotFoundError(f"{root}: no such file or directory")
     if not root.is_dir():
         return [root]

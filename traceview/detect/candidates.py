@@ -11,6 +11,7 @@ from traceview.detect.shapes import classify
 from traceview.findings import Evidence, Request, Shape
 from traceview.rules import EXIT_RULE
 from traceview.timeline.jobs import Job
+from traceview.timeline.kicks import KickTracker
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import build_nesting
@@ -60,21 +61,23 @@ def collect(
         inside &= rows.record < close.record
     submitted = inside & _submissions(rows, candidate)
     taken_up = inside & rows.where(Meaning.DEVICE_REQUEST)
-    if submitted.any():
-        nesting = build_nesting(rows, names.contexts)
-        for row in rows.rows(submitted):
-            shape, reason, context = classify(row, first, nesting, names, exact=candidate.evidence is Evidence.EXACT)
-            request = _request(row, held_back=False, kick=_kick(row), context=context, names=names)
+    nesting = build_nesting(rows, names.contexts) if submitted.any() else None
+    kicks = KickTracker()
+    waiting: list[tuple[int, Request]] = []
+    for row in rows.rows(rows.where(*KickTracker.MEANINGS, Meaning.DEVICE_REQUEST) | submitted):
+        kicks.feed(row)
+        if nesting is not None and submitted[row.index]:
+            exact = candidate.evidence is Evidence.EXACT
+            shape, reason, context = classify(row, first, nesting, names, exact=exact)
+            request = _request(row, names, held_back=False, kick=kicks.last(row.tid), context=context)
             candidate.submitted.append((request, shape, reason))
-    matched = {(r.op, r.offset, r.length) for r, _, _ in candidate.submitted}
-    for row in rows.rows(taken_up):
-        request = _request(row, held_back=True, kick=_kick(row), context="", names=names)
-        merged = any(
-            r.op is request.op and r.offset <= request.offset and request.offset + request.length <= r.offset + r.length
-            for r, _, _ in candidate.submitted
-        )
-        if (request.op, request.offset, request.length) not in matched and not merged:
-            candidate.taken_up.append((row.role("device"), request))
+        elif taken_up[row.index]:
+            waiting.append((row.role("device"), _request(row, names, held_back=True, kick=kicks.last(row.tid))))
+    candidate.taken_up = [
+        (device, request)
+        for device, request in waiting
+        if not any(_covers(r, request) for r, _, _ in candidate.submitted)
+    ]
     if keep_witness and (candidate.submitted or candidate.taken_up):
         candidate.witness = rows.take(np.arange(len(rows)))
     return candidate
@@ -94,23 +97,29 @@ def _submissions(rows: MeaningTable, candidate: Candidate) -> Mask:
     return mask
 
 
-def _request(row: Row, *, held_back: bool, kick: Mark | None, context: str, names: NameTracker) -> Request:
+def _covers(submitted: Request, request: Request) -> bool:
+    """Say whether a submission is that of a device's request, alone or merged with others."""
+    return (
+        submitted.op is request.op
+        and submitted.offset <= request.offset
+        and request.offset + request.length <= submitted.offset + submitted.length
+    )
+
+
+def _request(row: Row, names: NameTracker, *, held_back: bool, kick: Mark | None, context: str = "") -> Request:
     blk = row.role("blk")
     return Request(
-        op=row.op, offset=row.role("offset"), length=row.role("length"), blk=blk,
-        device=names.device(blk) if blk else "", node=row.role("node"), held_back=held_back, mark=Mark.of(row),
-        kick=kick, context=context,
-    )  # fmt: skip
-
-
-def _kick(row: Row) -> Mark | None:
-    """Return the last kick of a virtqueue before a request, on the same thread."""
-    table = row.table
-    kicks = np.flatnonzero(
-        table.where(Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY)[: row.index]
-        & (table.tid[: row.index] == table.tid[row.index])
+        op=row.op,
+        offset=row.role("offset"),
+        length=row.role("length"),
+        blk=blk,
+        device=names.device(blk) if blk else "",
+        node=row.role("node"),
+        held_back=held_back,
+        mark=Mark.of(row),
+        kick=kick,
+        context=context,
     )
-    return Mark.of(table.row(int(kicks[-1]))) if len(kicks) else None
 
 
 def shape_of(candidate: Candidate, counted: list[Request]) -> tuple[Shape | None, str]:

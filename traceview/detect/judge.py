@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from traceview.detect.buffer import MAX_RECORDS
 from traceview.detect.candidates import Candidate, shape_of
+from traceview.detect.needs import Seen, lacking, names_of
 from traceview.events import NO_THREAD, NO_TIME, Gap
 from traceview.findings import Evidence, Request, Verdict, Window
 from traceview.rules import rule_by_id
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
-from traceview.vocabulary import Meaning, Op
+from traceview.vocabulary import Meaning, Vocabulary
 
 __all__ = ["Judge"]
 
@@ -21,17 +22,22 @@ __all__ = ["Judge"]
 class Judge:
     """Judges the windows of one trace, when all of it has been read.
 
-    `seen` are the meanings that occurred, each with its operation; `resolution_ns` how finely the trace tells time.
+    `seen` are the meanings that occurred, each with its operation; `resolution_ns` how finely the trace tells time,
+    `last_record` the last record of the main loop, a device or a job.
     """
 
     def __init__(
         self,
+        vocabulary: Vocabulary,
         names: NameTracker,
         devices: DeviceMap,
-        seen: set[tuple[Meaning, Op]],
+        seen: Seen,
         gaps: Sequence[Gap],
         resolution_ns: int,
+        last_record: int,
     ) -> None:
+        self._last_record = last_record
+        self._vocabulary = vocabulary
         self._names = names
         self._devices = devices
         self._seen = seen
@@ -51,6 +57,7 @@ class Judge:
             rule=candidate.rule, evidence=candidate.evidence, verdict=verdict, reason=reason, job=job.key,
             job_kind=job.kind, node=job.node, target=job.target, pivoted=bool(job.pivoted), open=candidate.open,
             close=candidate.close, shape=shape, shape_reason=shape_reason, requests=requests,
+            ends_in_switch=self._ends_in_switch(candidate),
             target_image=self._names.images.get(job.target, ""), witness=candidate.witness,
         )  # fmt: skip
 
@@ -58,6 +65,11 @@ class Judge:
         job = candidate.job
         sure_of_opening = candidate.evidence is Evidence.EXACT or job.completed is not None
         if counted and sure_of_opening:
+            if self._ends_in_switch(candidate):
+                return (
+                    Verdict.VIOLATED,
+                    "the trace ends in the switch to the target: whether the guest was moved is not known",
+                )
             if candidate.close is None:
                 return Verdict.VIOLATED, "still open at the end of the trace: whether the guest was moved is not known"
             if not job.pivoted and self._gap_after(candidate):
@@ -66,15 +78,15 @@ class Judge:
                     "records are missing after the window: whether the guest was moved is not known",
                 )
             return Verdict.VIOLATED, ""
+        missing = self.missing(candidate)
+        if missing:
+            return Verdict.INCONCLUSIVE, f"not traced: {', '.join(' or '.join(names) for names in missing)}"
         if candidate.open is None:
             return Verdict.INCONCLUSIVE, "its opening is not in the trace"
         if not candidate.bounded:
             return Verdict.INCONCLUSIVE, f"it spans more than {MAX_RECORDS} records"
         if candidate.close is None:
             return Verdict.INCONCLUSIVE, "still open at the end of the trace"
-        missing = self.missing(candidate)
-        if missing:
-            return Verdict.INCONCLUSIVE, f"not traced: {', '.join(missing)}"
         gaps = [g for g in self._gaps if candidate.open.record < g.record <= candidate.end_record]
         if gaps:
             return Verdict.INCONCLUSIVE, f"records are missing inside it ({gaps[0].text})"
@@ -82,20 +94,22 @@ class Judge:
             return Verdict.GUARDED, f"{len(requests)} held back until after the window"
         return Verdict.CLEAN, ""
 
+    def _ends_in_switch(self, candidate: Candidate) -> bool:
+        """Say whether the main loop is never heard of again after the switch began, as when QEMU aborts in it."""
+        pivot = candidate.job.pivot
+        return pivot is not None and candidate.job.exit_done is None and self._last_record <= pivot.record
+
     def _gap_after(self, candidate: Candidate) -> bool:
         last = candidate.job.exit_done
         until = last.record if last is not None else candidate.end_record
         return any(candidate.end_record < g.record <= until for g in self._gaps)
 
-    def missing(self, candidate: Candidate) -> list[str]:
-        """Return the needs of the window's rule that never occurred in the trace."""
+    def missing(self, candidate: Candidate) -> list[tuple[str, ...]]:
+        """Return, for each need of the window's rule that never occurred in the trace, the events that meet it."""
         needs = rule_by_id(candidate.rule).needs[candidate.evidence.value]
-        skip = {Meaning.JOB_START}  # a job that began before the trace did is judged all the same
-        return [
-            str(n)
-            for n in needs
-            if n.meaning not in skip and not any(m is n.meaning and n.op in (Op.NONE, op) for m, op in self._seen)
-        ]
+        # A job that began before the trace did is judged all the same.
+        lacked = [n for n in lacking(needs, self._seen) if n.meaning is not Meaning.JOB_START]
+        return [names_of(self._vocabulary, n, candidate.evidence) for n in lacked]
 
     def _guest(self, request: Request, candidate: Candidate) -> bool:
         """Say whether a guest's device made a request, and not a job on its own behalf."""

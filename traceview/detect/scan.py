@@ -80,7 +80,10 @@ class Scanner:
         table = self._vocabulary.interpret(batch)
         if not len(table):
             return
-        self._last_record = int(table.record[-1])
+        # Records that only a witness has (worker threads' among them) must not change a verdict.
+        own = np.flatnonzero(table.where(*SCAN_MEANINGS))
+        if len(own):
+            self._last_record = int(table.record[own[-1]])
         self._note_seen(batch, table)
         self._iterations.number(table)
         self._devices.feed(table)
@@ -175,26 +178,35 @@ class Scanner:
             elif job.drained is not None and job.deferred is None and job.exit is None and job.switched is None:
                 self._take(EXIT_RULE, Evidence.PROXY, job)
         resolution = 100 if format_id == "simpletrace" else 1000
-        judge = Judge(self._names, self._devices, self._seen, stats.gaps, resolution)
+        judge = Judge(
+            self._vocabulary, self._names, self._devices, self._seen, stats.gaps, resolution, self._last_record
+        )
         windows = []
         for index, candidate in enumerate(self._candidates):
             window = judge.judge(candidate)
             if window.severity is Severity.DATA_LOSS:
                 self._account(index, window)
             windows.append(window)
-        windows.sort(key=lambda w: (w.open or w.close).record if (w.open or w.close) else 0)  # type: ignore[union-attr]
         unjudged = [
             u
             for u in find_unjudged(self._vocabulary, self._ended, running, self._candidates, self._seen)
             if u.rule in self._rules
         ]
         release, reason = self._vocabulary.release(stats.names, self._forms.values(), text=format_id != "simpletrace")
-        missing = sorted({name for u in unjudged for name in u.events})
+        needed = [names for u in unjudged for names in u.events]
+        needed += [
+            names
+            for candidate, window in zip(self._candidates, windows, strict=True)
+            if window.verdict is Verdict.INCONCLUSIVE
+            for names in judge.missing(candidate)
+        ]
+        missing = sorted({name for names in needed for name in names})
         summary = TraceSummary(
             path=path, format=format_id, release=release, release_reason=reason, events=stats.records,
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps, missing_events=missing,
             unjudged=unjudged, contexts=self._names.contexts,
         )  # fmt: skip
+        windows.sort(key=_place)
         findings = [_finding(i, w) for i, w in enumerate(windows) if w.verdict is Verdict.VIOLATED]
         return ScanResult([summary], windows, findings)
 
@@ -213,3 +225,8 @@ def _finding(index: int, window: Window) -> Finding:
     devices = sorted({window.requests[i].device for i in window.violating})
     title = f"{window.job_kind} job {hex(window.job % (1 << 64))} on {', '.join(devices)}: {rule.title}"
     return Finding(window.rule, severity, index, title, tuple(window.violating), rule.references)
+
+
+def _place(window: Window) -> int:
+    first = window.open or window.close
+    return first.record if first is not None else 0

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from traceview.detect.candidates import Candidate
+from traceview.detect.needs import Seen, lacking, names_of
 from traceview.findings import Evidence, Unjudged
-from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, Need, Rule, builtin_rules
+from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, Rule, builtin_rules
 from traceview.timeline.jobs import Job
-from traceview.vocabulary import Meaning, Op, Vocabulary
+from traceview.vocabulary import Meaning, Vocabulary
 
 __all__ = ["find_unjudged"]
 
-Seen = set[tuple[Meaning, Op]]
 _STOCK_END = (Meaning.JOB_COMPLETED, Meaning.ROOT_ATTACH, Meaning.JOB_STATE)
 
 
@@ -29,10 +29,11 @@ def find_unjudged(
         evidence = _evidence(rule, seen)
         if rule.id == FINAL_DRAIN_RULE and evidence is None:
             continue  # on stock builds the two doors are one window, reported under the exit rule
-        events = _events(vocabulary, rule, evidence or Evidence.EXACT, seen)
         reason = _reason(rule, jobs, running, judged[rule.id], seen)
         if reason:
-            result.append(Unjudged(rule.id, reason, tuple(events)))
+            best = evidence or Evidence.EXACT
+            missing = lacking(rule.needs.get(best.value, ()), seen)
+            result.append(Unjudged(rule.id, reason, tuple(names_of(vocabulary, n, best) for n in missing)))
     return result
 
 
@@ -66,23 +67,7 @@ def _should_have_window(rule: Rule, job: Job) -> bool:
     """Say whether a job that left no window of the rule must have passed one."""
     if job.ret not in (None, 0) and job.deferred is None:
         return False  # it failed or was cancelled before its end: nothing was switched
-    if rule.id == FINAL_DRAIN_RULE:
+    if rule.id == FINAL_DRAIN_RULE and job.deferred is not None:
         # A last look that found dirty chunks is followed by a cancelled end, which switches nothing.
         return job.looks == 0 or bool(job.pivoted and job.last_look is None)
     return True
-
-
-def _events(vocabulary: Vocabulary, rule: Rule, evidence: Evidence, seen: Seen) -> list[str]:
-    """Return the names of the events that the rule needs and the trace lacks."""
-    names = []
-    for need in rule.needs.get(evidence.value, ()):
-        if not any(m is need.meaning and need.op in (Op.NONE, op) for m, op in seen):
-            names += _names(vocabulary, need, evidence)
-    return names
-
-
-def _names(vocabulary: Vocabulary, need: Need, evidence: Evidence) -> list[str]:
-    events = [e for e in vocabulary.events.values() if e.meaning is need.meaning]
-    names = [e.name for e in events if need.op in (Op.NONE, e.op)]
-    stock = [n for n in names if vocabulary.events[n].releases is not None]
-    return (stock or names) if evidence is Evidence.PROXY else names

@@ -20,7 +20,16 @@ __all__ = ["Declaration", "Declarations", "parse_declaration", "read_declaration
 
 _ESCAPES = {r"\"": '"', r"\\": "\\", r"\n": "\n", r"\t": "\t", r"\'": "'"}
 _SIGNED = {
-    "bool", "ssize_t", "off_t", "int8_t", "int16_t", "int32_t", "int64_t", "time_t", "ptrdiff_t", "intptr_t",
+    "bool",
+    "ssize_t",
+    "off_t",
+    "int8_t",
+    "int16_t",
+    "int32_t",
+    "int64_t",
+    "time_t",
+    "ptrdiff_t",
+    "intptr_t",
 }
 _SIGNED_WORDS = {"signed", "char", "short", "int", "long"}
 """C's own integer types are signed if these are all the words of their names, in any order."""

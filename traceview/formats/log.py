@@ -8,7 +8,7 @@ middle of a physical line from text that is none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from traceview.errors import GrammarError
@@ -101,7 +101,9 @@ class LogReader:
                     base, carry = base + len(buffer), b""
                     continue
                 base, buffer, end, skipping = base + first, buffer[first:], end - first, False
-            if end:
+            if end > MAX_LINE:
+                self._block(buffer[:end], base)
+            elif end:
                 self._lines(buffer[:end], base)
             carry, base = buffer[end:], base + end
             if len(carry) > MAX_LINE:
@@ -114,6 +116,20 @@ class LogReader:
         yield from self._builder.flush()
         self.stats.names = {n.decode("ascii"): e.count for n, e in self._events.items() if e.count}
         self.stats.unknown_names = {n for n in self.stats.names if not self._events[n.encode()].plans}
+
+    def _block(self, block: bytes, base: int) -> None:
+        """Take complete lines of which some may be too long."""
+        taken = at = 0
+        while at < len(block):
+            end = block.index(b"\n", at) + 1
+            if end - 1 - at > MAX_LINE:
+                if at > taken:
+                    self._lines(block[taken:at], base + taken)
+                self._too_long(base + at)
+                taken = end
+            at = end
+        if taken < len(block):
+            self._lines(block[taken:], base + taken)
 
     def _too_long(self, base: int) -> None:
         stats = self.stats
@@ -128,7 +144,10 @@ class LogReader:
         stats.lines += 1
         stats.other_lines += 1
         looks = scanner().line.match(line)
-        if looks is None and scanner().embedded.search(line) is None and not (self._prefixed and line[:1].isdigit()):
+        cut_prefix = self._prefixed and line[:1].isdigit()
+        bare = looks is not None and looks.start(scanner().name) == 0
+        record = looks is not None and (not bare or self._bare_name(looks[scanner().name]))
+        if not record and not cut_prefix and scanner().embedded.search(line) is None:
             return
         text = "the last line has no end: it may be cut, and is not judged"
         stats.gaps.append(Gap("cut", stats.records, base, stats.lines, stats.last_ts_ns, 1, text))
@@ -150,28 +169,26 @@ class LogReader:
             if event is None:
                 event = self._event(name)
             prefixed = match.start(name_group) > start
-            if not prefixed and not self._accept_bare(name, event, match[text_group]):
+            text = match[text_group]
+            if text[-1:] == b"\r":  # QEMU on Windows ends its lines so
+                text = text[:-1]
+            if not prefixed and not self._accept_bare(name, event, text):
                 self._slow(block[start : match.end()], base + start)
                 continue
-            if not event.wanted:
+            # Text is looked into where another record may have run into it, wanted or not, so that the numbers of
+            # the records do not depend on what is wanted.
+            if not event.wanted and not (event.plans and b"@" in text and scan.embedded.search(text)):
                 self._count(match, prefixed)
                 event.count += 1
                 continue
-            text = match[text_group]
-            code = event.code[0]
-            for i, plan in enumerate(event.plans):
-                values = plan.decode(text)
-                if values is not None:
-                    code = event.code[i]
-                    break
-            else:
-                if event.plans:
-                    self._refused(block[start : match.end()], base + start, match.start(name_group) - start, event)
-                    continue
-                values = (self._builder.strings.intern(text),)
+            which, values = self._decoded(event, text)
+            if values is None:
+                self._refused(block[start : match.end()], base + start, event)
+                continue
             ts, tid = self._count(match, prefixed)
             event.count += 1
-            self._builder.add(code, (stats.records - 1, stats.lines, base + start, ts, tid), values)
+            if event.wanted:
+                self._builder.add(event.code[which], (stats.records - 1, stats.lines, base + start, ts, tid), values)
         if at < len(block):
             self._others(block[at:-1], base + at)
 
@@ -193,10 +210,27 @@ class LogReader:
         event = self._events[name] = _Event(plans, codes, wanted)
         return event
 
+    def _decoded(self, event: _Event, text: bytes) -> tuple[int, Sequence[int] | None]:
+        """Return which of an event's forms a text has and its arguments, or None where it has none of them."""
+        for which, plan in enumerate(event.plans):
+            values = plan.decode(text)
+            if values is not None:
+                return which, values
+        if event.plans:
+            return 0, None
+        return 0, (self._builder.strings.intern(text),) if event.wanted else ()
+
     def _accept_bare(self, name: bytes, event: _Event, text: bytes) -> bool:
         """Say whether a line without prefix is a record: its form fits, or it is likely in a log without prefixes."""
         if event.plans:
             return any(p.decode(text) is not None for p in event.plans)
+        return self._bare_name(name)
+
+    def _bare_name(self, name: bytes) -> bool:
+        """Say whether the first word of a line without prefix can be the name of an event."""
+        event = self._events.get(name)
+        if event is not None and event.plans:
+            return True
         return not self._prefixed and _LIKELY_NAME.fullmatch(name) is not None
 
     def _count(self, match: re.Match[bytes], prefixed: bool) -> tuple[int, int]:
@@ -222,7 +256,7 @@ class LogReader:
     def _epoch(self, second: bytes, microsecond: bytes) -> int:
         if second != self._second:
             self._second, self._second_ns = second, int(second) * _NS
-        return self._second_ns + int(microsecond) * 1000
+        return _time(self._second_ns + int(microsecond) * 1000)
 
     def _others(self, text: bytes, offset: int) -> None:
         """Take lines that no expression matched as they stand."""
@@ -237,15 +271,16 @@ class LogReader:
         if match is None:
             self.stats.other_lines += 1
             return
-        self._middle(line, match, offset)
-
-    def _middle(self, line: bytes, match: re.Match[bytes], offset: int) -> None:
-        """Take a record that begins in the middle of a line."""
-        thread_group = match.re.groupindex["epoch_THREAD"]
-        digits = match[thread_group]
-        known = [digits[i:] for i in range(len(digits)) if digits[i:] in self._threads]
-        start = match.start() + len(digits) - len(known[0] if known else digits)
+        start = min(self._thread_starts(match), default=match.start())
         self._record(line[start:], offset + start)
+
+    def _thread_starts(self, match: re.Match[bytes]) -> list[int]:
+        """Return where the thread of a record in mid-line can begin: digits before it may have run into it.
+
+        The threads that the trace has named so far tell; there may be none of them, or several that fit.
+        """
+        end = match.end("epoch_THREAD")
+        return [at for at in range(match.start(), end) if match.string[at:end] in self._threads]
 
     def _record(self, line: bytes, offset: int) -> None:
         """Take one record with epoch prefix, apart from the run of the hot path; `line` begins with its thread."""
@@ -255,56 +290,57 @@ class LogReader:
             return
         name = match[scanner().name]
         event = self._events.get(name) or self._event(name)
-        text = match[scanner().text]
-        values: tuple[int, ...] | None = None
-        code = 0
-        for i, plan in enumerate(event.plans):
-            values = plan.decode(text)
-            if values is not None:
-                code = event.code[i] if event.code else 0
-                break
-        if values is None and event.plans:
-            self._refused(line, offset, match.start(scanner().name), event)
-            return
-        if values is None and event.wanted:
-            code, values = event.code[0], (self._builder.strings.intern(text),)
+        which, values = self._decoded(event, match[scanner().text].removesuffix(b"\r"))
+        if values is None:
+            self._refused(line, offset, event)
+        else:
+            self._add(match, offset, event, which, values)
+
+    def _add(self, match: re.Match[bytes], offset: int, event: _Event, which: int, values: Sequence[int]) -> None:
         ts, tid = self._count(match, prefixed=True)
         event.count += 1
-        if event.wanted and values is not None:
-            self._builder.add(code, (self.stats.records - 1, self.stats.lines, offset, ts, tid), values)
+        if event.wanted:
+            row = (self.stats.records - 1, self.stats.lines, offset, ts, tid)
+            self._builder.add(event.code[which], row, values)
 
-    def _refused(self, line: bytes, offset: int, name_at: int, event: _Event) -> None:
-        """Take a line whose event is known and whose text does not fit: other output may have run into it."""
-        head_end = line.index(b" ", name_at) + 1
-        text = line[head_end:]
+    def _refused(self, line: bytes, offset: int, event: _Event) -> None:
+        """Take a record whose event is known and whose text does not fit: other output may have run into it."""
+        match = scanner().line.match(line)
+        assert match is not None, "only what was taken for a record is refused"
+        text = match[scanner().text]
         inner = scanner().embedded.search(text)
-        cut = len(text) if inner is None else inner.start()
-        head = text[:cut]
-        for i, plan in enumerate(event.plans):
-            found = plan.decode_head(head)
-            if found is None or (head[found[1] : found[1] + 1].isalnum()):
+        starts = self._thread_starts(inner) if inner is not None else [len(text)]
+        # Where the threads known so far do not say where the next record begins, a number must not run up to it:
+        # its last digits could be the first of that record's thread.
+        sure = len(starts) == 1
+        end = starts[0] if sure or inner is None else inner.start()
+        for which, plan in enumerate(event.plans):
+            found = plan.decode_head(text[:end])
+            if found is None or text[found[1] : end][:1].isalnum():
                 continue
-            match = scanner().line.match(line[: head_end + found[1]])
-            if match is not None:
-                ts, tid = self._count(match, prefixed=name_at > 0)
-                event.count += 1
-                if event.wanted:
-                    row = (self.stats.records - 1, self.stats.lines, offset, ts, tid)
-                    self._builder.add(event.code[i], row, found[0])
-                break
+            if found[1] == end and not sure and isinstance(plan.form.line[-1], Conversion):
+                continue
+            self._add(match, offset, event, which, found[0])
+            break
         else:
-            self._unreadable(line, offset)
+            self._unreadable(line, match, offset, event)
         if inner is not None:
-            self._middle(text, inner, offset + head_end)
+            start = min(starts, default=inner.start())
+            self._record(text[start:], offset + match.start(scanner().text) + start)
 
-    def _unreadable(self, line: bytes, offset: int) -> None:
+    def _unreadable(self, line: bytes, match: re.Match[bytes], offset: int, event: _Event) -> None:
+        """Take a record of which no more than its event can be told. It is a record all the same, and has a number."""
         stats = self.stats
+        record = stats.records
+        ts, _ = self._count(match, prefixed=True)
+        event.count += 1
+        if not event.wanted:
+            return
         stats.refused_count += 1
-        stats.other_lines += 1
         if len(stats.refused) < MAX_REFUSED:
             stats.refused.append(Refusal(stats.lines, offset, line[:1000].decode("utf-8", "surrogateescape")))
         text = "a record whose text is of no known form"
-        stats.gaps.append(Gap("unreadable", stats.records, offset, stats.lines, stats.last_ts_ns, 1, text))
+        stats.gaps.append(Gap("unreadable", record, offset, stats.lines, ts, 1, text))
 
 
 def _iso_prefix(match: re.Match[bytes]) -> tuple[int, int]:
@@ -321,7 +357,12 @@ def _iso_ns(text: bytes) -> int:
         moment = datetime.fromisoformat(text[:19].decode("ascii")).replace(tzinfo=UTC)
     except ValueError:  # a month 13 or the like: the record is real, its time is not
         return NO_TIME
-    return int(moment.timestamp()) * _NS + int(text[20:26]) * 1000
+    return _time(int(moment.timestamp()) * _NS + int(text[20:26]) * 1000)
+
+
+def _time(ts_ns: int) -> int:
+    """Return a time, or NO_TIME where it is so far off that 64 bits do not hold it."""
+    return ts_ns if abs(ts_ns) < 1 << 63 else NO_TIME
 
 
 FORMAT = FormatInfo(

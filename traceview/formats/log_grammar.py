@@ -15,8 +15,9 @@ from functools import cache
 from typing import Any
 
 from lark import Lark
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.grammar import Terminal
+from lark.lexer import PatternStr
 
 from traceview.errors import GrammarError
 from traceview.events import Conversion, EventForm, Piece, StringTable, to_int64
@@ -305,10 +306,11 @@ def explain(line: bytes, forms: Sequence[EventForm]) -> str:
     text = line.decode("latin-1")
     problems = []
     for form in forms:
+        grammar = reference([form])
         try:
-            reference([form]).parse(text)
+            grammar.parse(text)
         except UnexpectedInput as e:
-            problems.append(_unexpected(e, text, form))
+            problems.append(_unexpected(e, grammar, text, form))
             continue
         match = scanner().line.match(line)
         number = DecodePlan(form, StringTable()).overflow(match["TEXT"]) if match is not None else None
@@ -318,12 +320,24 @@ def explain(line: bytes, forms: Sequence[EventForm]) -> str:
     return "\n".join(problems)
 
 
-def _unexpected(e: UnexpectedInput, text: str, form: EventForm) -> str:
-    column = len(text) if isinstance(e, UnexpectedEOF) else int(e.pos_in_stream or 0)
-    allowed: Any = e.allowed if isinstance(e, UnexpectedCharacters) else getattr(e, "expected", ())
-    names = sorted(n for n in allowed or () if not n.startswith("_"))
-    expected = f"expected {', '.join(names)}" if names else "expected the end of the line"
-    return _problem(expected, column, text, form)
+def _unexpected(e: UnexpectedInput, grammar: Lark, text: str, form: EventForm) -> str:
+    at_end = isinstance(e, UnexpectedToken) and e.token.type == "$END"
+    column = len(text) if at_end else int(e.pos_in_stream or 0)
+    allowed: Any = e.allowed if isinstance(e, UnexpectedCharacters) else getattr(e, "expected", None)
+    names = sorted({_shown_terminal(n, grammar, form) for n in allowed or ("$END",)})
+    return _problem(f"expected {' or '.join(names)}", column, text, form)
+
+
+def _shown_terminal(name: str, grammar: Lark, form: EventForm) -> str:
+    """Return a terminal as people know it: literals in quotes, a form's own strings by their kind."""
+    if name in ("$END", "<END-OF-FILE>"):
+        return "the end of the line"
+    if name.startswith("VALUE_"):
+        piece = form.line[int(name.rpartition("_")[2])]
+        assert isinstance(piece, Conversion)
+        return piece.terminal
+    pattern = grammar.get_terminal(name).pattern
+    return _quoted(pattern.value) if isinstance(pattern, PatternStr) else name
 
 
 def _problem(expected: str, column: int, text: str, form: EventForm) -> str:

@@ -131,6 +131,8 @@ class SimpletraceReader:
         self.version = struct.unpack_from(f"{order}Q", head, 16)[0] if len(head) >= FILE_HEADER else 4
         self._check_version()
         self._events: dict[int, _Event] = {}
+        self._replaced: list[_Event] = []
+        """What ids stood for until they were mapped anew; no release does that."""
         if self.version < 4 and declarations is not None:
             for number, form in enumerate(declarations.numbered(self.version)):
                 self._events[number] = _Event(form.name, [_Layout.of(form, order)], declared=True)
@@ -172,17 +174,14 @@ class SimpletraceReader:
                 yield from builder.flush()
         else:
             if carry:
-                self._gap("cut", base, NO_TIME, 1, f"the file ends {len(carry)} bytes into a record")
+                place = "a record" if base else "its header"
+                self._gap("cut", base, NO_TIME, 1, f"the file ends {len(carry)} bytes into {place}")
         yield from builder.flush()
-        self.stats.names.update(self._counts())
-        self.stats.unknown_names = {e.name for e in self._events.values() if e.count and not e.layouts}
-
-    def _counts(self) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for event in self._events.values():
+        for event in (*self._replaced, *self._events.values()):
             if event.count:
-                counts[event.name] = counts.get(event.name, 0) + event.count
-        return counts
+                self.stats.names[event.name] = self.stats.names.get(event.name, 0) + event.count
+                if not event.layouts:
+                    self.stats.unknown_names.add(event.name)
 
     def _gap(self, cause: str, offset: int, ts_ns: int, count: int | None, text: str) -> None:
         self.stats.gaps.append(Gap(cause, self.stats.records, offset, NO_LINE, ts_ns, count, text))
@@ -235,7 +234,8 @@ class SimpletraceReader:
                     break
                 if number == DROPPED_ID:
                     lost = item.unpack_from(buffer, start + RECORD_HEADER)[0] if length >= 32 else None
-                    self._gap("dropped", base + at, to_int64(ts), lost, f"{lost} records dropped by the writer")
+                    text = f"{'an unknown number of' if lost is None else lost} records dropped by the writer"
+                    self._gap("dropped", base + at, to_int64(ts), lost, text)
                     at = end
                     continue
                 event = self._events.get(number)
@@ -319,6 +319,9 @@ class SimpletraceReader:
         name = buffer[at + 20 : end].decode("ascii", "replace")
         declared = self._declarations.get(name) if self._declarations is not None else None
         layouts = [_Layout.of(declared, self._order)] if declared is not None else None
+        before = self._events.get(number)
+        if before is not None and before.count:
+            self._replaced.append(before)
         self._events[number] = _Event(name, layouts, declared is not None, wanted(name))
         known = [f.releases for f in self._forms_of(name) if f.releases is not None]
         if known:
@@ -329,12 +332,13 @@ class SimpletraceReader:
         return end
 
     def _builtin(self, name: str) -> list[_Layout]:
-        """Return the layouts of the forms that the releases which can have written this file know."""
-        return [
-            _Layout.of(f, self._order)
-            for f in self._forms_of(name)
-            if f.releases is None or self._written_by.overlaps(*f.releases)
-        ]
+        """Return the layouts of the forms that the releases which can have written this file know.
+
+        Where none of them knows the event (a development tree, a backport), any form will do that fits its records.
+        """
+        forms = self._forms_of(name)
+        known = [f for f in forms if f.releases is None or self._written_by.overlaps(*f.releases)]
+        return [_Layout.of(f, self._order) for f in known or forms]
 
 
 FORMAT = FormatInfo(

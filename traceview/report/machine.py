@@ -58,6 +58,7 @@ def _window(index: int, window: Window) -> dict[str, Any]:
         "target": pointer(window.target),
         "target_image": window.target_image,
         "pivoted": window.pivoted,
+        "ends_in_switch": window.ends_in_switch,
         "open": point(window.open) if window.open is not None else None,
         "close": point(window.close) if window.close is not None else None,
         "duration_ns": window.duration_ns,
@@ -101,7 +102,9 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
         "refused_lines": trace.refused_lines,
         "gaps": [_gap(g) for g in trace.gaps],
         "missing_events": trace.missing_events,
-        "unjudged": [{"rule": u.rule, "reason": u.reason, "events": list(u.events)} for u in trace.unjudged],
+        "unjudged": [
+            {"rule": u.rule, "reason": u.reason, "events": [list(names) for names in u.events]} for u in trace.unjudged
+        ],
     }
 
 

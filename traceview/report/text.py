@@ -96,6 +96,8 @@ def _closing(window: Window) -> str:
     if window.rule != EXIT_RULE:
         moved = f"; later the guest is moved to bs {pointer(window.target)}" if window.pivoted else ""
         return window.close.event + moved
+    if window.ends_in_switch:
+        return f"{window.close.event}: the switch to bs {pointer(window.target)} begins"
     if window.pivoted:
         image = f" ({printable(window.target_image)})" if window.target_image else ""
         return f"{window.close.event}: guest moved to bs {pointer(window.target)}{image}"
@@ -150,7 +152,7 @@ def _inconclusive_lines(windows: list[Window], style: Style) -> Iterator[str]:
 def _unjudged_lines(unjudged: Unjudged, style: Style) -> Iterator[str]:
     yield f"{style.paint('? NOT JUDGED', 'yellow')}  {unjudged.rule}: {unjudged.reason}"
     if unjudged.events:
-        yield f"  enable: {', '.join(unjudged.events)}"
+        yield f"  enable: {', '.join(' or '.join(names) for names in unjudged.events)}"
 
 
 def _gap_lines(trace: TraceSummary, style: Style) -> Iterator[str]:

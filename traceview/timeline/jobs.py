@@ -45,6 +45,8 @@ class Job:
     drained: Mark | None = None
     deferred: Mark | None = None
     exit: Mark | None = None
+    pivot: Mark | None = None
+    """Where the switch to the target begins (its event is traced at the entry of the function)."""
     exit_done: Mark | None = None
     completed: Mark | None = None
     switched: Mark | None = None
@@ -85,6 +87,7 @@ class JobTracker:
         mark = Mark.of(row)
         match row.meaning:
             case Meaning.ROOT_DETACH:
+                self._node_of.pop(row.role("blk"), None)
                 self._detached[row.role("child")] = (row.role("blk"), row.role("node"))
                 return
             case Meaning.ROOT_ATTACH:
@@ -93,7 +96,7 @@ class JobTracker:
             case Meaning.PIVOT:
                 if self._exits:
                     job = self._exits[-1]
-                    job.pivoted, job.target = True, row.role("target")
+                    job.pivoted, job.target, job.pivot = True, row.role("target"), mark
                 return
             case Meaning.JOB_IS_COMMIT:
                 self._commits.add(row.role("job"))

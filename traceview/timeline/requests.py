@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from traceview.timeline.devices import DeviceMap
+from traceview.timeline.kicks import KickTracker
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
 from traceview.vocabulary import Meaning, MeaningTable, Op, Row
@@ -64,7 +65,7 @@ class RequestBuilder:
     def __init__(self, names: NameTracker, devices: DeviceMap) -> None:
         self._names = names
         self._devices = devices
-        self._kicks: dict[int, Mark] = {}
+        self._kicks = KickTracker()
         self._queue: OrderedDict[int, GuestRequest] = OrderedDict()
         self._by_pointer: dict[int, GuestRequest] = {}
         self._by_dma: dict[int, GuestRequest] = {}
@@ -100,9 +101,10 @@ class RequestBuilder:
         return self._devices.is_guest(request.blk, self._names.blks.get(request.blk))
 
     def _row(self, row: Row) -> None:
+        self._kicks.feed(row)
         match row.meaning:
             case Meaning.NOTIFIER_READ | Meaning.QUEUE_NOTIFY:
-                self._kicks[row.tid] = Mark.of(row)
+                pass
             case Meaning.DEVICE_REQUEST:
                 self._take_up(row)
             case Meaning.SUBMIT | Meaning.REACH:
@@ -128,7 +130,7 @@ class RequestBuilder:
             self._complete(old, None)  # the pointer is used anew: its completion was not traced
         request = GuestRequest(
             row.op, row.role("offset"), row.role("length"), device=row.role("device"), request=pointer,
-            kick=self._kicks.get(row.tid), taken_up=Mark.of(row),
+            kick=self._kicks.last(row.tid), taken_up=Mark.of(row),
         )  # fmt: skip
         key = self._add(request)
         self._waiting[key] = request
@@ -155,7 +157,7 @@ class RequestBuilder:
             request.blk, request.node, request.submitted = whole.blk, whole.node, mark
             del self._waiting[key]
         if not matched:
-            whole.kick = self._kicks.get(row.tid)
+            whole.kick = self._kicks.last(row.tid)
             self._add(whole)
             if whole.request:
                 self._by_pointer[whole.request] = whole

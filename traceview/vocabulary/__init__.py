@@ -81,13 +81,18 @@ class EventMeaning:
         return (ranges[-1][0], ranges[0][1]) if ranges else None
 
     def terms(self, form: EventForm) -> dict[str, _Term]:
-        """Return, for each role that `form` can fill, the alternative whose arguments it has."""
-        names = {a.name for a in form.args}
+        """Return, for each role that `form` can fill, the alternative whose arguments it has.
+
+        A form can be a user's declaration: an argument of the right name counts only if it is of the right kind.
+        """
+        strings = {a.name for a in form.args if a.kind is Kind.STRING}
+        numbers = {a.name for a in form.args} - strings
         out = {}
         for role, alternatives in self.roles.items():
+            usable = strings if role in STRING_ROLES else numbers
             for term in alternatives:
                 needed = {term.arg, *(f for _, f in term.factors if not f.isdigit())}
-                if needed <= names:
+                if needed <= usable:
                     out[role] = term
                     break
         return out
@@ -135,12 +140,13 @@ class Vocabulary:
     @staticmethod
     def _ops(event: EventMeaning, form: EventForm, args: Int64Array, batch: EventBatch) -> Int64Array:
         ops = np.full(len(args), int(event.op), dtype=np.int64)
-        if event.op_from:
+        kinds = {a.name: a.kind for a in form.args}
+        if event.op_from and kinds.get(event.op_from["arg"]) is Kind.STRING:
             values = args[:, form.slot(event.op_from["arg"])]
             for label, text in event.op_from.items():
                 if label != "arg":
                     ops[values == batch.strings.find(text)] = Op[label.upper()]
-        if event.op_flag and form.slot(event.op_flag["arg"]) >= 0:
+        if event.op_flag and kinds.get(event.op_flag["arg"], Kind.STRING) is not Kind.STRING:
             flags = args[:, form.slot(event.op_flag["arg"])]
             ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
         return ops
