@@ -22,10 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 CapturePath = Callable[[str, str], Path]
 CaptureBytes = Callable[[str, str], bytes]
 
-# Examples are the same in every run of the "ci" profile, so that a red build can be repeated.
-settings.register_profile("default", deadline=None, max_examples=60)
-settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+# Examples are the same in every run of the "ci" profile, so that a red build can be repeated. "thorough" takes
+# minutes: pytest --hypothesis-profile=thorough
+settings.register_profile("normal", deadline=None, max_examples=60)
+settings.register_profile("ci", settings.get_profile("normal"), derandomize=True, print_blob=True)
+settings.register_profile("thorough", settings.get_profile("normal"), max_examples=3000)
+settings.load_profile("ci" if os.environ.get("CI") else "normal")
 
 
 def captures_folder() -> Path | None:

@@ -254,12 +254,29 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.code)
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> EventBatch:
-        """Return the rows of a mask as a batch."""
+    def take(self, rows: npt.NDArray[np.bool_] | Int64Array | slice) -> EventBatch:
+        """Return the chosen rows as a batch (a slice shares memory with this one)."""
         return EventBatch(
             self.forms, self.strings, self.code[rows], self.record[rows], self.line[rows], self.byte_offset[rows],
             self.ts_ns[rows], self.tid[rows], self.args[rows],
         )  # fmt: skip
+
+    @classmethod
+    def concat(cls, batches: Sequence[EventBatch]) -> EventBatch:
+        """Return the rows of batches of one trace, one after the other."""
+        width = max(b.args.shape[1] for b in batches)
+        padded = [np.pad(b.args, ((0, 0), (0, width - b.args.shape[1]))) for b in batches]
+        return cls(
+            batches[-1].forms,
+            batches[0].strings,
+            np.concatenate([b.code for b in batches]),
+            np.concatenate([b.record for b in batches]),
+            np.concatenate([b.line for b in batches]),
+            np.concatenate([b.byte_offset for b in batches]),
+            np.concatenate([b.ts_ns for b in batches]),
+            np.concatenate([b.tid for b in batches]),
+            np.concatenate(padded),
+        )
 
     def text(self, row: int) -> str:
         """Return a record as the log backend would write it, without prefix (trace text, not escaped)."""

@@ -7,35 +7,33 @@ import sys
 
 __all__ = ["main"]
 
-EXIT_BUG = 70
+EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
 
 
 def main() -> None:
     """Run the command line and leave with its exit code.
 
-    0 nothing found, 1 findings, 2 usage or input that cannot be read, 3 inconclusive, 70 a bug in traceview.
+    0 nothing found, 1 findings, 2 usage, input that cannot be read or output that cannot be written, 3 inconclusive,
+    70 a bug in traceview, 130 interrupted.
     """
-    from traceview.cli.app import app  # noqa: PLC0415
-    from traceview.errors import TraceviewError  # noqa: PLC0415
-
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # whoever started us has closed it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (open until we leave)
     try:
-        app(prog_name="traceview")
-    except TraceviewError as e:
-        from traceview.cli.output import complain  # noqa: PLC0415
+        from traceview.cli.app import app  # noqa: PLC0415  (an interrupt is met from here on)
 
-        complain(str(e))
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of our output has gone (head, less): nothing more to say, also not at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        app(prog_name="traceview")
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except Exception as e:
+        from traceview.cli.output import CannotWriteError, complain  # noqa: PLC0415
+        from traceview.errors import TraceviewError  # noqa: PLC0415
+
+        if isinstance(e, TraceviewError | CannotWriteError):
+            complain(str(e))
+            sys.exit(EXIT_INPUT)
         if os.environ.get("TRACEVIEW_TRACEBACK"):
             raise
-        from traceview.cli.output import complain  # noqa: PLC0415
-
         complain(
             f"this is a bug in traceview: {type(e).__name__}: {e}\n"
             "Please report it, with what TRACEVIEW_TRACEBACK=1 in the environment makes this command print."

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from traceview.cli import known, scan, tables
+from traceview.cli.options import examples
 
 __all__ = ["app"]
 
-EPILOG = (
-    "Exit codes: 0 nothing found, 1 findings, 2 usage or unreadable input, 3 inconclusive, 70 a bug.   "
-    "Try: traceview scan sample-traces/"
-)
+EPILOG = "\n\n".join((
+    "Exit codes: 0 nothing found, 1 findings, 2 usage, input or output that fails, 3 inconclusive, 70 a bug.",
+    examples("traceview scan vm.log", "traceview scan --help"),
+))  # fmt: skip
 
 app = typer.Typer(
     name="traceview",
@@ -36,7 +37,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """Find guest I/O that slipped into a window in which QEMU's block layer promised silence."""

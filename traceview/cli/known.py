@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from traceview.cli.options import examples
+
 if TYPE_CHECKING:
     from traceview.rules import Rule
 
 __all__ = ["formats", "rules"]
 
-FORMATS_EXAMPLES = "Example:   traceview formats"
-RULES_EXAMPLES = "Example:   traceview rules"
+FORMATS_EXAMPLES = examples("traceview formats")
+RULES_EXAMPLES = examples("traceview rules")
 
 
 def formats() -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 __all__ = [
+    "FAIL_ON",
+    "INPUT_FORMATS",
     "SCAN_FORMATS",
     "TABLE_FORMATS",
-    "FailOn",
+    "FailOnOption",
     "Formats",
+    "InputFormatOption",
     "OutFile",
     "Paths",
     "RuleOption",
@@ -22,49 +24,51 @@ __all__ = [
     "TableFormatOption",
     "TraceEvents",
     "TracePath",
+    "check_rules",
+    "choose_fail_on",
     "choose_formats",
+    "examples",
 ]
 
+# The names are written down here so that completion and --help need not import the library.
 SCAN_FORMATS = ("text", "json", "jsonl")
 TABLE_FORMATS = ("text", "csv", "jsonl", "parquet")
 INPUT_FORMATS = ("log", "simpletrace")
+FAIL_ON = ("data-loss", "broken-promise", "never")
 
 
-class FailOn(StrEnum):
-    """From which severity on a scan fails."""
-
-    data_loss = "data-loss"
-    broken_promise = "broken-promise"
-    never = "never"
+def examples(*lines: str) -> str:
+    """Return the text under a command's options, one example a line."""
+    return "\n\n".join(("Examples:", *lines))
 
 
-def _complete(known: Sequence[str], incomplete: str) -> list[str]:
-    return [k for k in known if k.startswith(incomplete)]
+def _complete(*known: str) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [k for k in known if k.startswith(incomplete)]
 
-
-def _complete_scan(incomplete: str) -> list[str]:
-    return _complete((*SCAN_FORMATS, *INPUT_FORMATS), incomplete)
-
-
-def _complete_table(incomplete: str) -> list[str]:
-    return _complete((*TABLE_FORMATS, *INPUT_FORMATS), incomplete)
+    return complete
 
 
 def _complete_rule(incomplete: str) -> list[str]:
     from traceview.rules import builtin_rules  # noqa: PLC0415
 
-    return _complete([r.id for r in builtin_rules()], incomplete)
+    return _complete(*(r.id for r in builtin_rules()))(incomplete)
 
 
 Paths = Annotated[
     list[Path],
-    typer.Argument(metavar="PATH...", help="Trace files, directories, or - for stdin.", show_default=False),
+    typer.Argument(metavar="PATH", help="Trace files, directories, or - for stdin.", show_default=False),
 ]
-TracePath = Annotated[Path, typer.Argument(metavar="PATH", help="A trace file, or - for stdin.", show_default=False)]
+TracePath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PATH", help="A trace file, a directory with one in it, or - for stdin.", show_default=False
+    ),
+]
 ScanFormatOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--format", metavar="FORMAT", autocompletion=_complete_scan,
+        "--format", metavar="FORMAT", autocompletion=_complete(*SCAN_FORMATS, *INPUT_FORMATS),
         help="How to print (text, json, jsonl), or what the input is (log, simpletrace) where its content must not "
         "decide; repeatable for both.",
     ),
@@ -72,9 +76,16 @@ ScanFormatOption = Annotated[
 TableFormatOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--format", metavar="FORMAT", autocompletion=_complete_table,
+        "--format", metavar="FORMAT", autocompletion=_complete(*TABLE_FORMATS, *INPUT_FORMATS),
         help="How to print (text, csv, jsonl, parquet), or what the input is (log, simpletrace) where its content "
         "must not decide; repeatable for both.",
+    ),
+]  # fmt: skip
+InputFormatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="FORMAT", autocompletion=_complete("text", *INPUT_FORMATS),
+        help="What the input is (log, simpletrace) where its content must not decide.",
     ),
 ]  # fmt: skip
 TraceEvents = Annotated[
@@ -89,6 +100,13 @@ RuleOption = Annotated[
     typer.Option(
         "--rule", metavar="ID", autocompletion=_complete_rule,
         help="Judge by this rule only; repeatable (see: traceview rules).",
+    ),
+]  # fmt: skip
+FailOnOption = Annotated[
+    str,
+    typer.Option(
+        "--fail-on", metavar="SEVERITY", autocompletion=_complete(*FAIL_ON),
+        help="Exit with 1 from this severity on: data-loss, broken-promise, or never.",
     ),
 ]  # fmt: skip
 OutFile = Annotated[
@@ -114,11 +132,30 @@ def choose_formats(values: list[str] | None, outputs: Sequence[str]) -> Formats:
         elif value in INPUT_FORMATS:
             given = value
         else:
-            from traceview.errors import nearest  # noqa: PLC0415
-
-            hint = nearest(value, (*outputs, *INPUT_FORMATS))
-            raise typer.BadParameter(
-                f"{value!r} is none of {', '.join(outputs)} (to print), {', '.join(INPUT_FORMATS)} (to read){hint}",
-                param_hint="--format",
-            )
+            known = f"{', '.join(outputs)} (to print), {', '.join(INPUT_FORMATS)} (to read)"
+            raise _unknown("--format", value, (*outputs, *INPUT_FORMATS), known)
     return Formats(output, given)
+
+
+def choose_fail_on(value: str) -> str:
+    """Return the value of ``--fail-on`` in lower case. Raises typer.BadParameter."""
+    if value.lower() not in FAIL_ON:
+        raise _unknown("--fail-on", value, FAIL_ON, ", ".join(FAIL_ON))
+    return value.lower()
+
+
+def check_rules(ids: list[str] | None) -> list[str] | None:
+    """Return the values of ``--rule``, None for no choice. Raises typer.BadParameter for one that is not known."""
+    from traceview.rules import builtin_rules  # noqa: PLC0415
+
+    known = [r.id for r in builtin_rules()]
+    for value in ids or ():
+        if value not in known:
+            raise _unknown("--rule", value, known, ", ".join(known))
+    return ids or None
+
+
+def _unknown(option: str, value: str, known: Sequence[str], words: str) -> typer.BadParameter:
+    from traceview.errors import nearest  # noqa: PLC0415
+
+    return typer.BadParameter(f"{value!r} is none of {words}{nearest(value, known)}", param_hint=option)

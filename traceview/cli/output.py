@@ -1,118 +1,142 @@
-"""Where output goes: data to stdout, notes and progress to stderr, colour on a terminal only."""
+"""Where output goes: data to stdout or a file, notes and errors to stderr, colour on a terminal only."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from traceview.report.escape import printable
 from traceview.report.style import Style
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+__all__ = ["CannotWriteError", "Sink", "complain", "note", "open_output", "out_style", "write_lines"]
 
-    from traceview.api import Trace
+STDOUT = Path("-")
 
-__all__ = ["ProgressBar", "complain", "note", "out_style", "output_file", "write_lines"]
 
-PROGRESS_AFTER_S = 1.0
+class CannotWriteError(Exception):
+    """The place where output should go does not take it."""
+
+
+class _ReaderGoneError(Exception):
+    """Whoever reads our stdout has gone (``head``, a pager that was left)."""
 
 
 def complain(text: str) -> None:
-    """Print an error to stderr. Each line is made harmless: file names are untrusted."""
+    """Print an error to stderr, made harmless: file names and trace text are untrusted.
+
+    Lines after the first are set in, so that none of them can pass for a message of its own.
+    """
     lines = [printable(line, limit=2000) for line in text.split("\n")]
-    print("traceview: error: " + "\n".join(lines), file=sys.stderr)
+    print("traceview: error: " + "\n    ".join(lines), file=sys.stderr)
 
 
 def note(text: str) -> None:
     """Print a note to stderr."""
-    print(f"traceview: {printable(text, limit=2000)}", file=sys.stderr)
+    print(f"traceview: note: {printable(text, limit=2000)}", file=sys.stderr)
 
 
-def out_style() -> Style:
-    """Return the style for stdout: colour on a terminal, unless NO_COLOR or TERM=dumb says otherwise."""
-    wants = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(colour=bool(wants or os.environ.get("FORCE_COLOR")))
+def out_style(output: Path | None = None) -> Style:
+    """Return the style for stdout: colour on a terminal; NO_COLOR, TERM=dumb and FORCE_COLOR have their say."""
+    if output not in (None, STDOUT) or os.environ.get("NO_COLOR"):
+        return Style(colour=False)
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    return Style(colour=terminal or os.environ.get("FORCE_COLOR", "0") not in ("", "0"))
 
 
-def write_lines(lines: Iterable[str]) -> None:
-    """Write lines to stdout as UTF-8, whatever the locale says."""
-    out = sys.stdout.buffer
-    for line in lines:
-        out.write(line.encode("utf-8", "backslashreplace") + b"\n")
-    out.flush()
+class Sink:
+    """A place to write to, whose refusals are told apart from those of the traces that are read."""
+
+    def __init__(self, target: BinaryIO, name: str) -> None:
+        self._target = target
+        self._name = name
+        self.reader_gone = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more (what pyarrow asks of a file)."""
+        return self._target.closed
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`."""
+        with self._refusals():
+            self._target.write(data)
+
+    def flush(self) -> None:
+        """Hand over what is buffered."""
+        with self._refusals():
+            self._target.flush()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError as e:
+            raise _ReaderGoneError from e
+        except OSError as e:
+            raise CannotWriteError(f"{self._name}: cannot be written: {e.strerror or e}") from e
 
 
 @contextmanager
-def output_file(path: Path | None) -> Iterator[BinaryIO]:
-    """Open the file to write to: `path`, or stdout for None."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+def open_output(path: Path | None, reads: Iterable[Path] = ()) -> Iterator[Sink]:
+    """Open the place where data goes: the file `path`, or stdout for None and ``-``.
+
+    `reads` are the files that are read meanwhile, which `path` must not be. A reader of stdout that has gone ends the
+    block early and quietly (`Sink.reader_gone`); after any other failure no half written file is left behind. Raises
+    CannotWriteError.
+    """
+    if path is None or path == STDOUT:
+        sink = Sink(sys.stdout.buffer, "stdout")
+        try:
+            yield sink
+            sink.flush()
+        except _ReaderGoneError:
+            sink.reader_gone = True
+            _drop_stdout()
+        except CannotWriteError:
+            _drop_stdout()
+            raise
         return
-    with path.open("wb") as f:
-        yield f
+    if any(_same_file(path, r) for r in reads):
+        raise CannotWriteError(f"{path}: is being read: choose another file to write to")
+    try:
+        target = path.open("wb")
+    except OSError as e:
+        raise CannotWriteError(f"{path}: cannot be written: {e.strerror or e}") from e
+    sink = Sink(target, str(path))
+    try:
+        yield sink
+        sink.flush()
+    except _ReaderGoneError:
+        sink.reader_gone = True
+    except BaseException:
+        if path.is_file():
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        with suppress(OSError):
+            target.close()
 
 
-class ProgressBar:
-    """Bytes, rate and time left on stderr, where that is a terminal and reading takes more than a second."""
+def _same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._started = clock()
-        self._bar: Progress | None = None
-        self._done = 0
-        self._total: int | None = None
-        self._name = ""
-        self._visible = sys.stderr.isatty()
 
-    def watch(self, trace: Trace) -> None:
-        """Follow the reading of a trace."""
-        self._done, self._total, self._name = 0, trace.source.size(), trace.path
-        self._stop()
-        if self._visible:
-            trace.source.on_bytes = self._advance
+def _drop_stdout() -> None:
+    """Let what is still buffered for stdout vanish, so that nothing complains about it at exit."""
+    with suppress(OSError, io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
-    def _advance(self, count: int) -> None:
-        self._done += count
-        if self._bar is None and self._clock() - self._started < PROGRESS_AFTER_S:
-            return
-        if self._bar is None:
-            self._bar = self._start()
-        self._bar.update(self._bar.task_ids[0], completed=self._done)
 
-    def _start(self) -> Progress:
-        from rich.console import Console  # noqa: PLC0415  (only for long work on a terminal)
-        from rich.markup import escape  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-            TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-        )  # fmt: skip
-        bar.add_task(escape(printable(self._name, limit=60)), total=self._total)
-        bar.start()
-        return bar
-
-    def _stop(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._stop()
+def write_lines(lines: Iterable[str], output: Path | None = None, *, reads: Iterable[Path] = ()) -> None:
+    """Write lines as UTF-8, whatever the locale says."""
+    with open_output(output, reads) as out:
+        for line in lines:
+            out.write(line.encode("utf-8", "backslashreplace") + b"\n")

@@ -9,26 +9,35 @@ import typer
 
 from traceview.cli.options import (
     SCAN_FORMATS,
-    FailOn,
+    FailOnOption,
+    InputFormatOption,
+    OutFile,
     Paths,
     RuleOption,
     ScanFormatOption,
     TraceEvents,
-    TracePath,
+    check_rules,
+    choose_fail_on,
     choose_formats,
+    examples,
 )
 
 if TYPE_CHECKING:
     from traceview.errors import TraceviewError
     from traceview.findings import ScanResult
 
-__all__ = ["scan", "show"]
+__all__ = ["files_read", "scan", "scan_paths", "show"]
 
-SCAN_EXAMPLES = (
-    "Examples:   traceview scan vm.log   |   traceview scan /var/log/qemu/ --format json > scan.json   |   "
-    "zcat vm.log.gz | traceview scan -   |   traceview scan trace.bin --trace-events trace-events-all"
+SCAN_EXAMPLES = examples(
+    "traceview scan vm.log",
+    "traceview scan logs/ --format json > scan.json",
+    "zcat vm.log.gz | traceview scan -",
+    "traceview scan trace.bin --trace-events trace-events-all",
 )
-SHOW_EXAMPLES = "Examples:   traceview show vm.log --finding 1   |   traceview show vm.log --finding 3 --all | less"
+SHOW_EXAMPLES = examples(
+    "traceview show vm.log",
+    "traceview show logs/ --finding 2 --all",
+)
 
 EXIT_FINDINGS, EXIT_INPUT, EXIT_INCONCLUSIVE = 1, 2, 3
 
@@ -36,71 +45,94 @@ EXIT_FINDINGS, EXIT_INPUT, EXIT_INCONCLUSIVE = 1, 2, 3
 def scan(
     paths: Paths,
     formats: ScanFormatOption = None,
+    output: OutFile = None,
     trace_events: TraceEvents = None,
     rule: RuleOption = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 from this severity on.", case_sensitive=False)
-    ] = FailOn.broken_promise,
+    fail_on: FailOnOption = "broken-promise",
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Exit with 0, not 3, where something could not be judged.")
     ] = False,
 ) -> None:
     """Find guest requests in windows that had to be quiet, and say what they cost."""
-    from traceview.api import scan_all  # noqa: PLC0415  (the library is imported when a command runs)
-    from traceview.cli.output import ProgressBar, complain, out_style, write_lines  # noqa: PLC0415
+    chosen, least = choose_formats(formats, SCAN_FORMATS), choose_fail_on(fail_on)
 
-    chosen = choose_formats(formats, SCAN_FORMATS)
+    from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (a usage error need not wait for it)
+
+    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule))
+    code = EXIT_INPUT if errors else exit_code(result, least, allow_inconclusive=allow_inconclusive)
+    reads = files_read(result, paths, trace_events)
+    if chosen.output != "text":
+        from traceview.report.machine import scan_json, scan_jsonl  # noqa: PLC0415
+
+        lines = [scan_json(result, errors)] if chosen.output == "json" else scan_jsonl(result, errors)
+        write_lines(lines, output, reads=reads)
+    elif result.traces:
+        from traceview.report.text import scan_lines  # noqa: PLC0415
+
+        named = len(paths) > 1 or paths[0].is_dir()
+        write_lines(scan_lines(result, out_style(output), named=named), output, reads=reads)
+    raise typer.Exit(code)
+
+
+def scan_paths(
+    paths: list[Path],
+    format: str | None,
+    trace_events: Path | None,
+    rules: list[str] | None,
+    *,
+    keep_witness: bool = False,
+) -> tuple[ScanResult, list[TraceviewError]]:
+    """Scan files and directories with a progress bar; what cannot be read is told on stderr, the others go on."""
+    from traceview.api import scan_all  # noqa: PLC0415
+    from traceview.cli.output import complain  # noqa: PLC0415
+    from traceview.cli.progress import ProgressBar  # noqa: PLC0415
+
     errors: list[TraceviewError] = []
 
     def tell(error: TraceviewError) -> None:
+        progress.pause()
         errors.append(error)
         complain(str(error))
 
     with ProgressBar() as progress:
         result = scan_all(
-            paths, format=chosen.input, trace_events=trace_events, rules=rule or None, on_trace=progress.watch,
-            on_error=tell,
+            paths, format=format, trace_events=trace_events, rules=rules, keep_witness=keep_witness,
+            on_trace=progress.watch, on_error=tell,
         )  # fmt: skip
-    if result.traces or not errors:
-        if chosen.output == "text":
-            from traceview.report.text import scan_lines  # noqa: PLC0415
-
-            write_lines(scan_lines(result, out_style()))
-        else:
-            from traceview.report.machine import scan_json, scan_jsonl  # noqa: PLC0415
-
-            write_lines([scan_json(result)] if chosen.output == "json" else scan_jsonl(result))
-    raise typer.Exit(EXIT_INPUT if errors else exit_code(result, fail_on, allow_inconclusive=allow_inconclusive))
+    return result, errors
 
 
-def exit_code(result: ScanResult, fail_on: FailOn, *, allow_inconclusive: bool) -> int:
+def files_read(result: ScanResult, paths: list[Path], trace_events: Path | None) -> list[Path]:
+    """Return the files that output must not overwrite."""
+    return [*paths, *(Path(t.path) for t in result.traces), *([trace_events] if trace_events else [])]
+
+
+def exit_code(result: ScanResult, fail_on: str, *, allow_inconclusive: bool) -> int:
     """Return the exit code that a result calls for: 1 findings, 3 inconclusive, 0 neither."""
     from traceview.findings import Severity  # noqa: PLC0415
 
-    if fail_on is not FailOn.never:
-        least = Severity(fail_on.value).rank
+    if fail_on != "never":
+        least = Severity(fail_on).rank
         if any(f.severity.rank >= least for f in result.findings):
             return EXIT_FINDINGS
     return EXIT_INCONCLUSIVE if result.inconclusive and not allow_inconclusive else 0
 
 
 def show(
-    path: TracePath,
-    finding: Annotated[int, typer.Option(metavar="N", help="The number that scan gives the finding.")] = 1,
+    paths: Paths,
+    finding: Annotated[int, typer.Option(metavar="N", help="The number that scan gives it for the same PATHs.")] = 1,
     everything: Annotated[bool, typer.Option("--all", help="Show every record, however long the window.")] = False,
-    formats: ScanFormatOption = None,
+    formats: InputFormatOption = None,
     trace_events: TraceEvents = None,
     rule: RuleOption = None,
 ) -> None:
     """Show the interleaving of one finding as an indented call tree, with (a), (b) and (c)."""
-    from traceview.api import scan_all  # noqa: PLC0415
-    from traceview.cli.output import ProgressBar, out_style, write_lines  # noqa: PLC0415
+    chosen = choose_formats(formats, ("text",))
+
+    from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.report.tree import tree_lines  # noqa: PLC0415
 
-    chosen = choose_formats(formats, ("text",))
-    with ProgressBar() as progress:
-        result = scan_all(
-            [Path(path)], format=chosen.input, trace_events=trace_events, rules=rule or None, keep_witness=True,
-            on_trace=progress.watch,
-        )  # fmt: skip
-    write_lines(tree_lines(result, finding, out_style(), whole=everything))
+    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), keep_witness=True)
+    if result.traces or not errors:
+        write_lines(tree_lines(result, finding, out_style(), whole=everything))
+    raise typer.Exit(EXIT_INPUT if errors else 0)

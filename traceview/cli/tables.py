@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -15,26 +16,37 @@ from traceview.cli.options import (
     TableFormatOption,
     TraceEvents,
     TracePath,
+    check_rules,
     choose_formats,
+    examples,
 )
+from traceview.cli.scan import EXIT_INPUT, files_read, scan_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
 
     from traceview.api import Trace
     from traceview.cli.options import Formats
+    from traceview.selection import Selection
 
 __all__ = ["events", "requests", "windows"]
 
-WINDOWS_EXAMPLES = "Examples:   traceview windows vm.log   |   traceview windows vm.log --format csv > windows.csv"
-REQUESTS_EXAMPLES = (
-    "Examples:   traceview requests vm.log   |   traceview requests vm.log --format parquet -o r.parquet"
+T = TypeVar("T")
+
+WINDOWS_EXAMPLES = examples(
+    "traceview windows vm.log",
+    "traceview windows logs/ --format csv > windows.csv",
 )
-EVENTS_EXAMPLES = (
-    "Examples:   traceview events vm.log -e 'mirror_*' -e 'block_job_*'   |   traceview events vm.log "
-    "--pointer 0x5597d6923260 --from +2.5 --to +2.6   |   traceview events vm.log --format jsonl | jq .event"
+REQUESTS_EXAMPLES = examples(
+    "traceview requests vm.log",
+    "traceview requests vm.log --format parquet -o requests.parquet",
+)
+EVENTS_EXAMPLES = examples(
+    "traceview events vm.log -e 'mirror_*' -e 'block_job_*'",
+    "traceview events vm.log --from +2.5 --to +2.6 --pointer 0x5597d6923260",
+    "traceview events vm.log --format jsonl | grep pwritev",
 )
 
 
@@ -46,17 +58,22 @@ def windows(
     rule: RuleOption = None,
 ) -> None:
     """List every window: its verdict, how long it stood open, how many loop iterations it touched."""
-    from traceview.api import scan_all  # noqa: PLC0415  (the library is imported when a command runs)
-    from traceview.cli.output import ProgressBar  # noqa: PLC0415
-    from traceview.report.tables import windows_frame  # noqa: PLC0415
+    chosen = _chosen(formats, output)
 
-    chosen = choose_formats(formats, TABLE_FORMATS)
-    with ProgressBar() as progress:
-        result = scan_all(
-            paths, format=chosen.input, trace_events=trace_events, rules=rule or None, on_trace=progress.watch
-        )
-    frame = windows_frame(result)
-    _write([frame if len(result.traces) > 1 else frame.drop(columns="trace")], chosen, output)
+    from traceview.cli.output import note, open_output  # noqa: PLC0415  (a usage error need not wait for it)
+    from traceview.report.tables import windows_frame, write_frames  # noqa: PLC0415
+
+    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule))
+    for index, trace in enumerate(result.traces):
+        if not any(w.trace == index for w in result.windows):
+            reasons = "; ".join(f"{u.rule}: {u.reason}" for u in trace.unjudged)
+            note(f"{trace.path}: no window{f' ({reasons})' if reasons else ''}")
+    if result.traces or not errors:
+        frame = windows_frame(result)
+        named = len(paths) > 1 or paths[0].is_dir()
+        with open_output(output, files_read(result, paths, trace_events)) as out:
+            write_frames([frame if named else frame.drop(columns="trace")], chosen.output, out)
+    raise typer.Exit(EXIT_INPUT if errors else 0)
 
 
 def requests(
@@ -66,13 +83,28 @@ def requests(
     trace_events: TraceEvents = None,
 ) -> None:
     """List every guest request: its device, node, place on the disk, and when it took each step."""
-    from traceview.cli.output import ProgressBar  # noqa: PLC0415
+    chosen = _chosen(formats, output)
 
-    chosen = choose_formats(formats, TABLE_FORMATS)
-    with ProgressBar() as progress:
-        trace = _open(path, chosen, trace_events)
+    from traceview.cli.output import note, open_output  # noqa: PLC0415
+    from traceview.cli.progress import ProgressBar  # noqa: PLC0415
+    from traceview.report.tables import write_frames  # noqa: PLC0415
+    from traceview.vocabulary import Meaning  # noqa: PLC0415
+
+    trace = _trace(path, chosen, trace_events)
+    rows = 0
+
+    def counted() -> Iterator[pd.DataFrame]:
+        nonlocal rows
+        for frame in trace.request_frames():
+            rows += len(frame)
+            yield frame
+
+    with ProgressBar(hidden=_on_terminal(output)) as progress, open_output(output, _reads(trace, trace_events)) as out:
         progress.watch(trace)
-        _write(trace.request_frames(), chosen, output)
+        write_frames(counted(), chosen.output, out)
+    if not rows and not out.reader_gone:
+        names = ", ".join(trace.vocabulary.names_of(Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH))
+        note(f"{trace.path}: no guest request: none was made, or none of these events was traced: {names}")
 
 
 def events(
@@ -99,31 +131,52 @@ def events(
     trace_events: TraceEvents = None,
 ) -> None:
     """List records, chosen by event, time, process and pointer."""
-    from traceview.cli.output import ProgressBar  # noqa: PLC0415
-    from traceview.report.tables import batch_frame  # noqa: PLC0415
+    chosen = _chosen(formats, output)
+
+    from traceview.cli.output import note, open_output  # noqa: PLC0415
+    from traceview.cli.progress import ProgressBar  # noqa: PLC0415
+    from traceview.report.tables import write_frames  # noqa: PLC0415
     from traceview.selection import Selection, parse_moment  # noqa: PLC0415
 
-    chosen = choose_formats(formats, TABLE_FORMATS)
-    try:
-        selection = Selection(
-            events=tuple(event or ()),
-            since=parse_moment(since) if since is not None else None,
-            until=parse_moment(until) if until is not None else None,
-            tid=pid,
-            pointer=_pointer(pointer) if pointer is not None else None,
-        )
-    except ValueError as e:
-        raise typer.BadParameter(str(e)) from e
-
-    def frames(trace: Trace) -> Iterator[pd.DataFrame]:
-        for batch in trace.select(selection):
-            yield batch_frame(batch)
-
-    with ProgressBar() as progress:
-        trace = _open(path, chosen, trace_events)
+    selection = Selection(
+        events=tuple(event or ()),
+        since=_parsed(parse_moment, since, "--from"),
+        until=_parsed(parse_moment, until, "--to"),
+        tid=pid,
+        pointer=_parsed(_pointer, pointer, "--pointer"),
+    )
+    trace = _trace(path, chosen, trace_events)
+    with ProgressBar(hidden=_on_terminal(output)) as progress, open_output(output, _reads(trace, trace_events)) as out:
         progress.watch(trace)
-        _write(frames(trace), chosen, output)
-    trace.require_matched(selection)
+        write_frames(_event_frames(trace, selection), chosen.output, out)
+        out.flush()
+        names = selection.unmatched(trace.stats.names)
+        if all(_is_pattern(n) for n in names):
+            for name in names:
+                note(f"{trace.path}: no event matches {name!r}")
+        else:
+            trace.require_matched(selection)
+
+
+def _event_frames(trace: Trace, selection: Selection) -> Iterator[pd.DataFrame]:
+    from traceview.report.tables import batch_frame, events_frame  # noqa: PLC0415
+
+    yield events_frame(())  # the columns, also where nothing is chosen
+    for batch in trace.select(selection):
+        yield batch_frame(batch)
+
+
+def _is_pattern(name: str) -> bool:
+    return any(c in name for c in "*?[")
+
+
+def _parsed(parse: Callable[[str], T], text: str | None, option: str) -> T | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as e:
+        raise typer.BadParameter(str(e), param_hint=option) from e
 
 
 def _pointer(text: str) -> int:
@@ -136,19 +189,31 @@ def _pointer(text: str) -> int:
     return value
 
 
-def _open(path: Path, chosen: Formats, trace_events: Path | None) -> Trace:
+def _trace(path: Path, chosen: Formats, trace_events: Path | None) -> Trace:
+    """Open the trace `path`, or the only one in the directory `path`."""
+    from traceview.api import declarations_beside, find_traces  # noqa: PLC0415
     from traceview.api import open as open_trace  # noqa: PLC0415
 
-    return open_trace(path, format=chosen.input, trace_events=trace_events)
+    files = find_traces(path)
+    if len(files) > 1:
+        from traceview.report.escape import printable  # noqa: PLC0415
+
+        names = ", ".join(printable(str(f)) for f in files[:5]) + (", …" if len(files) > 5 else "")
+        raise typer.BadParameter(f"there are {len(files)} traces in it, give one of them: {names}", param_hint="PATH")
+    beside = declarations_beside(files[0]) if trace_events is None and path.is_dir() else None
+    return open_trace(files[0], format=chosen.input, trace_events=trace_events or beside)
 
 
-def _write(frames: Iterable[pd.DataFrame], chosen: Formats, output: Path | None) -> None:
-    import sys  # noqa: PLC0415
+def _chosen(formats: list[str] | None, output: Path | None) -> Formats:
+    chosen = choose_formats(formats, TABLE_FORMATS)
+    if chosen.output == "parquet" and _on_terminal(output):
+        raise typer.BadParameter("parquet is binary: give --output FILE, or send stdout to a file or a pipe")
+    return chosen
 
-    from traceview.cli.output import output_file  # noqa: PLC0415
-    from traceview.report.tables import write_frames  # noqa: PLC0415
 
-    if chosen.output == "parquet" and output is None and sys.stdout.isatty():
-        raise typer.BadParameter("parquet is binary: give --output FILE, or send stdout to a file")
-    with output_file(output) as out:
-        write_frames(frames, chosen.output, out)
+def _on_terminal(output: Path | None) -> bool:
+    return output in (None, Path("-")) and sys.stdout.isatty()
+
+
+def _reads(trace: Trace, trace_events: Path | None) -> list[Path]:
+    return [Path(trace.path), *([trace_events] if trace_events else [])]

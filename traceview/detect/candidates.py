@@ -36,17 +36,26 @@ class Candidate:
     submitted: list[tuple[Request, Shape, str]] = field(default_factory=list)
     taken_up: list[tuple[int, Request]] = field(default_factory=list)
     bounded: bool = True
+    ended: bool = False
+    """The window does not close although the trace goes on after its job."""
     end_record: int = 0
     """The last record that can lie in the window: that of its close, or the last of the trace."""
     witness: MeaningTable | None = None
 
 
 def collect(
-    candidate: Candidate, buffer: RowBuffer, names: NameTracker, *, last_record: int, keep_witness: bool
+    candidate: Candidate, buffer: RowBuffer, names: NameTracker, *, last_record: int | None, keep_witness: bool
 ) -> Candidate:
-    """Fill in the requests of a window from the rows that are held."""
+    """Fill in the requests of a window from the rows that are held.
+
+    A window that does not close has those up to `last_record`, or none if that is not known.
+    """
     first, close = candidate.open, candidate.close
-    candidate.end_record = close.record if close is not None else last_record
+    end = close.record if close is not None else last_record
+    if end is not None:
+        candidate.end_record = end
+    elif first is not None:
+        candidate.end_record = first.record
     if first is None:
         return candidate
     if candidate.end_record - first.record > MAX_RECORDS:

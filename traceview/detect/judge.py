@@ -50,6 +50,9 @@ class Judge:
         requests = [self._named(r, candidate) for r, _, _ in candidate.submitted if self._guest(r, candidate)]
         requests += self._held_back(candidate)
         requests.sort(key=lambda r: r.mark.record)
+        gap = self._gap_inside(candidate)
+        if candidate.close is None and gap is not None:  # the close may be among the lost records
+            requests = [r for r in requests if r.mark.record < gap.record]
         counted = [r for r in requests if not r.held_back]
         verdict, reason = self._verdict(candidate, requests, counted)
         shape, shape_reason = shape_of(candidate, counted)
@@ -65,19 +68,8 @@ class Judge:
         job = candidate.job
         sure_of_opening = candidate.evidence is Evidence.EXACT or job.completed is not None
         if counted and sure_of_opening:
-            if self._ends_in_switch(candidate):
-                return (
-                    Verdict.VIOLATED,
-                    "the trace ends in the switch to the target: whether the guest was moved is not known",
-                )
-            if candidate.close is None:
-                return Verdict.VIOLATED, "still open at the end of the trace: whether the guest was moved is not known"
-            if not job.pivoted and self._gap_after(candidate):
-                return (
-                    Verdict.VIOLATED,
-                    "records are missing after the window: whether the guest was moved is not known",
-                )
-            return Verdict.VIOLATED, ""
+            unknown = self._unknown_switch(candidate)
+            return Verdict.VIOLATED, f"{unknown}: whether the guest was moved is not known" if unknown else ""
         missing = self.missing(candidate)
         if missing:
             return Verdict.INCONCLUSIVE, f"not traced: {', '.join(' or '.join(names) for names in missing)}"
@@ -85,14 +77,42 @@ class Judge:
             return Verdict.INCONCLUSIVE, "its opening is not in the trace"
         if not candidate.bounded:
             return Verdict.INCONCLUSIVE, f"it spans more than {MAX_RECORDS} records"
+        gap = self._gap_inside(candidate)
+        if gap is not None:
+            return Verdict.INCONCLUSIVE, f"records are missing inside it ({gap.text})"
         if candidate.close is None:
-            return Verdict.INCONCLUSIVE, "still open at the end of the trace"
-        gaps = [g for g in self._gaps if candidate.open.record < g.record <= candidate.end_record]
-        if gaps:
-            return Verdict.INCONCLUSIVE, f"records are missing inside it ({gaps[0].text})"
+            return Verdict.INCONCLUSIVE, self._unclosed(candidate)
         if requests:
             return Verdict.GUARDED, f"{len(requests)} held back until after the window"
         return Verdict.CLEAN, ""
+
+    def _unknown_switch(self, candidate: Candidate) -> str:
+        """Say why it is not known whether the job moved the guest, or nothing if it is."""
+        job = candidate.job
+        if self._ends_in_switch(candidate):
+            return "the trace ends in the switch to the target"
+        if candidate.close is None:
+            return self._unclosed(candidate)
+        if job.pivoted:
+            return ""
+        if self._gap_after(candidate):
+            return "records are missing after the window"
+        if candidate.evidence is Evidence.EXACT and job.exit_done is None:
+            return "the end of its exit is not in the trace"
+        if job.pivoted is None:
+            return "the job's start is not in the trace"
+        return ""
+
+    @staticmethod
+    def _unclosed(candidate: Candidate) -> str:
+        return "its end is not in the trace" if candidate.ended else "still open at the end of the trace"
+
+    def _gap_inside(self, candidate: Candidate) -> Gap | None:
+        """Return the first gap between the window's opening and the last record that can lie in it."""
+        if candidate.open is None:
+            return None
+        opened = candidate.open.record
+        return next((g for g in self._gaps if opened < g.record <= candidate.end_record), None)
 
     def _ends_in_switch(self, candidate: Candidate) -> bool:
         """Say whether the main loop is never heard of again after the switch began, as when QEMU aborts in it."""

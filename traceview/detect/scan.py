@@ -92,8 +92,9 @@ class Scanner:
             self._anchor(row)
         self._losses.feed(table)
         retain = [j.retain_from for j in self._jobs.running.values()]
-        needed = [r for r in retain if r is not None]
-        self._buffer.trim(self._buffer.iteration_start(min(needed)) if needed else None)
+        # A window may open at the very next record, in the iteration that has begun.
+        needed = [self._last_record, *(r for r in retain if r is not None)]
+        self._buffer.trim(self._buffer.iteration_start(min(needed)))
 
     def _note_seen(self, batch: EventBatch, table: MeaningTable) -> None:
         for pair in np.unique(table.meaning.astype(np.int32) * 16 + table.op):
@@ -129,32 +130,34 @@ class Scanner:
                     if job.drained is not None or job.ret == 0:  # else it was cancelled before its final drain
                         self._take(EXIT_RULE, Evidence.PROXY, job)
                 case Step.FINISHED:
-                    self._finished(job)
+                    self._finished(job, row.record)
                 case _:
                     pass
 
-    def _finished(self, job: Job) -> None:
+    def _finished(self, job: Job, record: int) -> None:
         self._ended.append(job)
-        if job.exit is not None or job.switched is not None:
+        if job.left:
             return
+        # Where only a new start of the same pointer shows that a job is gone, it is not known how long its window was.
+        until = record if job.exit_done is not None or job.ended is not None else None
         if job.deferred is not None:
-            self._take(EXIT_RULE, Evidence.EXACT, job)
+            self._take(EXIT_RULE, Evidence.EXACT, job, until, ended=True)
         elif job.completed is not None and job.drained is not None and job.ret == 0:
-            self._take(EXIT_RULE, Evidence.PROXY, job)
+            self._take(EXIT_RULE, Evidence.PROXY, job, until, ended=True)
 
-    def _take(self, rule: str, evidence: Evidence, job: Job) -> None:
-        if rule not in self._rules:
-            return
+    def _take(self, rule: str, evidence: Evidence, job: Job, until: int | None = None, *, ended: bool = False) -> None:
+        """Take a window in; one that does not close reaches up to the record `until`, if that is known."""
         if rule == FINAL_DRAIN_RULE:
             opened, closed = job.last_look, job.deferred
         elif evidence is Evidence.EXACT:
             opened, closed = job.deferred, job.exit
         else:
             opened, closed = job.drained, job.switched
-        candidate = Candidate(rule, evidence, job, opened, closed)
-        collect(candidate, self._buffer, self._names, last_record=self._last_record, keep_witness=self._keep_witness)
-        self._of_job.setdefault(id(job), []).append(len(self._candidates))
-        self._candidates.append(candidate)
+        if rule in self._rules:
+            candidate = Candidate(rule, evidence, job, opened, closed, ended=ended)
+            collect(candidate, self._buffer, self._names, last_record=until, keep_witness=self._keep_witness)
+            self._of_job.setdefault(id(job), []).append(len(self._candidates))
+            self._candidates.append(candidate)
         # What the guest writes to the old source after the window is as lost as what it wrote inside: only from the
         # switch on do its writes reach the target.
         if rule == EXIT_RULE and closed is not None:
@@ -174,9 +177,9 @@ class Scanner:
         running = list(self._jobs.finish())
         for job in running:
             if job.deferred is not None and job.exit is None:
-                self._take(EXIT_RULE, Evidence.EXACT, job)
-            elif job.drained is not None and job.deferred is None and job.exit is None and job.switched is None:
-                self._take(EXIT_RULE, Evidence.PROXY, job)
+                self._take(EXIT_RULE, Evidence.EXACT, job, self._last_record)
+            elif job.drained is not None and job.deferred is None and not job.left:
+                self._take(EXIT_RULE, Evidence.PROXY, job, self._last_record)
         resolution = 100 if format_id == "simpletrace" else 1000
         judge = Judge(
             self._vocabulary, self._names, self._devices, self._seen, stats.gaps, resolution, self._last_record

@@ -157,6 +157,7 @@ class LogReader:
         scan = scanner()
         name_group, text_group = scan.name, scan.text
         stats = self.stats
+        crlf = b"\r\n" in block  # QEMU on Windows ends its lines so
         at = 0
         for match in scan.line.finditer(block):
             start = match.start()
@@ -170,20 +171,21 @@ class LogReader:
                 event = self._event(name)
             prefixed = match.start(name_group) > start
             text = match[text_group]
-            if text[-1:] == b"\r":  # QEMU on Windows ends its lines so
-                text = text[:-1]
-            if not prefixed and not self._accept_bare(name, event, text):
-                self._slow(block[start : match.end()], base + start)
-                continue
             # Text is looked into where another record may have run into it, wanted or not, so that the numbers of
             # the records do not depend on what is wanted.
-            if not event.wanted and not (event.plans and b"@" in text and scan.embedded.search(text)):
+            alone = b"@" not in text or not event.plans or scan.embedded.search(text) is None
+            if alone and prefixed and not event.wanted:
                 self._count(match, prefixed)
                 event.count += 1
                 continue
+            if crlf:
+                text = text.removesuffix(b"\r")
+            if not prefixed and not self._accept_bare(name, event, text):
+                self._slow(block[start : match.end()], base + start)
+                continue
             which, values = self._decoded(event, text)
             if values is None:
-                self._refused(block[start : match.end()], base + start, event)
+                self._split(block[start : match.end()], base + start, 0, match.start(text_group) - start)
                 continue
             ts, tid = self._count(match, prefixed)
             event.count += 1
@@ -267,66 +269,61 @@ class LogReader:
 
     def _slow(self, line: bytes, offset: int) -> None:
         """Take a line that is no record from its beginning: one may begin in its middle."""
-        match = scanner().embedded.search(line)
-        if match is None:
+        if scanner().embedded.search(line) is None:
             self.stats.other_lines += 1
-            return
-        start = min(self._thread_starts(match), default=match.start())
-        self._record(line[start:], offset + start)
-
-    def _thread_starts(self, match: re.Match[bytes]) -> list[int]:
-        """Return where the thread of a record in mid-line can begin: digits before it may have run into it.
-
-        The threads that the trace has named so far tell; there may be none of them, or several that fit.
-        """
-        end = match.end("epoch_THREAD")
-        return [at for at in range(match.start(), end) if match.string[at:end] in self._threads]
-
-    def _record(self, line: bytes, offset: int) -> None:
-        """Take one record with epoch prefix, apart from the run of the hot path; `line` begins with its thread."""
-        match = scanner().line.match(line)
-        if match is None:
-            self.stats.other_lines += 1
-            return
-        name = match[scanner().name]
-        event = self._events.get(name) or self._event(name)
-        which, values = self._decoded(event, match[scanner().text].removesuffix(b"\r"))
-        if values is None:
-            self._refused(line, offset, event)
         else:
-            self._add(match, offset, event, which, values)
+            self._split(line, offset, None, 0)
 
-    def _add(self, match: re.Match[bytes], offset: int, event: _Event, which: int, values: Sequence[int]) -> None:
+    def _split(self, line: bytes, offset: int, begin: int | None, search_from: int) -> None:
+        """Take the records of a line that holds several, or other output before or behind a record.
+
+        `begin` is where the first record is known to begin (None if that is to be found), `search_from` where
+        others can.
+        """
+        for inner in scanner().embedded.finditer(line, search_from):
+            # Digits before a record may have run into its thread; the threads named so far tell, if just one fits.
+            stop = inner.end("epoch_THREAD")
+            starts = [at for at in range(inner.start(), stop) if line[at:stop] in self._threads]
+            if begin is not None:
+                end = starts[0] if len(starts) == 1 else inner.start()
+                self._piece(line[begin:end], offset + begin, sure_of_end=len(starts) == 1)
+            begin = min(starts, default=inner.start())
+        assert begin is not None, "a line without records is not split"
+        self._piece(line[begin:].removesuffix(b"\r"), offset + begin, sure_of_end=True)
+
+    def _piece(self, piece: bytes, offset: int, *, sure_of_end: bool) -> None:
+        """Take a piece of a line that begins with a record; other output may have run into the record's text.
+
+        Where it is not sure where the next record begins, a value must not reach up to it: its last digits could be
+        the first of that record's thread.
+        """
+        match = scanner().line.match(piece)
+        assert match is not None, "a piece begins with a prefix and a name"
+        name, text = match[scanner().name], match[scanner().text]
+        event = self._events.get(name) or self._event(name)
+        if not event.plans:
+            self._add(match, offset, event, *self._decoded(event, text))
+            return
+        for which, plan in enumerate(event.plans):
+            values, end = plan.decode(text), len(text)
+            if values is None:
+                values, end = plan.decode_head(text) or (None, 0)
+            if values is None or text[end : end + 1].isalnum():
+                continue
+            ends_in_value = bool(plan.form.line) and isinstance(plan.form.line[-1], Conversion)
+            if sure_of_end or end < len(text) or not ends_in_value:
+                self._add(match, offset, event, which, values)
+                return
+        self._unreadable(piece, match, offset, event)
+
+    def _add(
+        self, match: re.Match[bytes], offset: int, event: _Event, which: int, values: Sequence[int] | None
+    ) -> None:
         ts, tid = self._count(match, prefixed=True)
         event.count += 1
-        if event.wanted:
+        if event.wanted and values is not None:
             row = (self.stats.records - 1, self.stats.lines, offset, ts, tid)
             self._builder.add(event.code[which], row, values)
-
-    def _refused(self, line: bytes, offset: int, event: _Event) -> None:
-        """Take a record whose event is known and whose text does not fit: other output may have run into it."""
-        match = scanner().line.match(line)
-        assert match is not None, "only what was taken for a record is refused"
-        text = match[scanner().text]
-        inner = scanner().embedded.search(text)
-        starts = self._thread_starts(inner) if inner is not None else [len(text)]
-        # Where the threads known so far do not say where the next record begins, a number must not run up to it:
-        # its last digits could be the first of that record's thread.
-        sure = len(starts) == 1
-        end = starts[0] if sure or inner is None else inner.start()
-        for which, plan in enumerate(event.plans):
-            found = plan.decode_head(text[:end])
-            if found is None or text[found[1] : end][:1].isalnum():
-                continue
-            if found[1] == end and not sure and isinstance(plan.form.line[-1], Conversion):
-                continue
-            self._add(match, offset, event, which, found[0])
-            break
-        else:
-            self._unreadable(line, match, offset, event)
-        if inner is not None:
-            start = min(starts, default=inner.start())
-            self._record(text[start:], offset + match.start(scanner().text) + start)
 
     def _unreadable(self, line: bytes, match: re.Match[bytes], offset: int, event: _Event) -> None:
         """Take a record of which no more than its event can be told. It is a record all the same, and has a number."""

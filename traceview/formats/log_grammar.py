@@ -28,6 +28,7 @@ __all__ = ["DecodePlan", "LineScanner", "explain", "reference", "scanner", "term
 PREFIXES = ("epoch", "iso_named", "iso", "named")
 _UNDECLARED = "undeclared"
 _AS_READ = ("utf-8", "surrogateescape")
+_DIGIT = re.compile("[0-9a-fA-F]")
 _VALUES = ("POINTER", "DECIMAL", "UNSIGNED", "HEX", "UPPER_HEX", "ALT_HEX", "OCTAL", "FLOAT", "CHARACTER", "STRING")
 
 
@@ -70,7 +71,7 @@ class LineScanner:
     line: re.Pattern[bytes]
     """Matches a whole line (multi-line mode), anchored at its beginning."""
     embedded: re.Pattern[bytes]
-    """Finds a record with an epoch prefix in the middle of a line."""
+    """Finds where a record with an epoch prefix begins in the middle of a line."""
     thread: int
     seconds: int
     microseconds: int
@@ -91,7 +92,7 @@ def scanner() -> LineScanner:
     group = line.groupindex
     return LineScanner(
         line=line,
-        embedded=re.compile(f"{epoch}{rest}".encode()),
+        embedded=re.compile(f"{epoch}{terminal_pattern('NAME')} ".encode()),
         thread=group["epoch_THREAD"],
         seconds=group["epoch_SECONDS"],
         microseconds=group["epoch_MICROSECONDS"],
@@ -107,6 +108,13 @@ def _pointer(raw: bytes) -> int:
 
 
 def _decimal(raw: bytes) -> int:
+    value = int(raw)
+    if value >= 1 << 63:
+        raise OverflowError(f"{value} is not signed")  # a form that prints it unsigned can still fit
+    return to_int64(value)
+
+
+def _unsigned(raw: bytes) -> int:
     return to_int64(int(raw))
 
 
@@ -119,7 +127,7 @@ def _octal(raw: bytes) -> int:
 
 
 _NUMBERS: dict[str, Callable[[bytes], int]] = {
-    "POINTER": _pointer, "DECIMAL": _decimal, "UNSIGNED": _decimal, "HEX": _hexadecimal,
+    "POINTER": _pointer, "DECIMAL": _decimal, "UNSIGNED": _unsigned, "HEX": _hexadecimal,
     "UPPER_HEX": _hexadecimal, "ALT_HEX": _hexadecimal, "OCTAL": _octal, "CHARACTER": ord,
 }  # fmt: skip
 
@@ -272,7 +280,7 @@ def reference(forms: Iterable[EventForm]) -> Lark:
     """Return the whole grammar, with one alternative of ``event`` for each form.
 
     A string takes as much as leaves the rest of the line its form, which a terminal can only say by looking
-    ahead: each string of a form is a terminal of its own.
+    ahead: each string of a form is a terminal of its own. So is a number that what follows it could prolong.
     """
     rules, terminals = [], []
     for number, form in enumerate(forms):
@@ -284,7 +292,8 @@ def reference(forms: Iterable[EventForm]) -> Lark:
             if isinstance(piece, str):
                 parts.append(_quoted(_as_bytes(piece)))
                 continue
-            if piece.terminal == "STRING" or piece.width:
+            followed = form.line[i + 1] if i + 1 < len(form.line) else " "
+            if piece.terminal == "STRING" or piece.width or isinstance(followed, Conversion) or _DIGIT.match(followed):
                 is_string = piece.terminal == "STRING"
                 pattern = terminal_pattern("STRING") if is_string else _piece_pattern(piece, group=False)
                 rest = "".join(_piece_pattern(p, group=False) for p in form.line[i + 1 :])

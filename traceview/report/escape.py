@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["printable", "spreadsheet_cell"]
+__all__ = ["printable", "spreadsheet_cell", "valid_text"]
 
-_RISKY_CELL = ("=", "+", "-", "@", "\t", "\r")
+_RISKY_CELL = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # the wide forms count as well
 # Cc control, Cf format (bidirectional overrides), Cs surrogate (bytes that are no UTF-8), Co/Cn private and unassigned,
 # Zl/Zp line and paragraph separators.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -28,7 +28,12 @@ def _escaped(char: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def valid_text(text: str) -> str:
+    r"""Return `text` with bytes that were no UTF-8 written as ``\xNN``: what JSON and Parquet readers accept."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def spreadsheet_cell(text: str) -> str:
     """Return `text` such that a spreadsheet takes it for text and never for a formula."""
     safe = printable(text, limit=100_000)
-    return f"'{safe}" if safe.startswith(_RISKY_CELL) else safe
+    return f"'{safe}" if safe.lstrip().startswith(_RISKY_CELL) else safe

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from traceview.errors import TraceviewError
 from traceview.events import NO_TIME, Gap
 from traceview.findings import Finding, Request, ScanResult, TraceSummary, Verdict, Window
+from traceview.report.escape import valid_text
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
 
@@ -108,26 +110,40 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
     }
 
 
-def scan_document(result: ScanResult) -> dict[str, Any]:
-    """Return a scan as plain data, in the order of the schema."""
-    return {
+def scan_document(result: ScanResult, errors: Sequence[TraceviewError] = ()) -> dict[str, Any]:
+    """Return a scan as plain data, in the order of the schema (``docs/scan.schema.json``).
+
+    `errors` are those of traces that could not be read and so are not among the result's. Bytes of the trace that are
+    no UTF-8 are written as escapes, so that any JSON reader takes the document.
+    """
+    document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "traces": [_trace(t) for t in result.traces],
         "windows": [_window(i, w) for i, w in enumerate(result.windows)],
         "findings": [_finding(i, f) for i, f in enumerate(result.findings)],
+        "errors": [{"kind": type(e).__name__, "message": str(e)} for e in errors],
         "summary": {"windows": len(result.windows), **{v.value: result.count(v) for v in Verdict}},
     }
+    return {key: _valid(value) for key, value in document.items()}
 
 
-def scan_json(result: ScanResult) -> str:
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return valid_text(value)
+    if isinstance(value, dict):
+        return {k: _valid(v) for k, v in value.items()}
+    return [_valid(v) for v in value] if isinstance(value, list) else value
+
+
+def scan_json(result: ScanResult, errors: Sequence[TraceviewError] = ()) -> str:
     """Return a scan as one JSON document. Text of the trace is escaped to ASCII."""
-    return json.dumps(scan_document(result), indent=1)
+    return json.dumps(scan_document(result, errors), indent=1)
 
 
-def scan_jsonl(result: ScanResult) -> Iterator[str]:
-    """Yield a scan line by line: each trace, window and finding, then the summary, with its ``type``."""
-    document = scan_document(result)
-    for kind in ("traces", "windows", "findings"):
+def scan_jsonl(result: ScanResult, errors: Sequence[TraceviewError] = ()) -> Iterator[str]:
+    """Yield a scan line by line: each trace, window, finding and error, then the summary, with its ``type``."""
+    document = scan_document(result, errors)
+    for kind in ("traces", "windows", "findings", "errors"):
         for item in document[kind]:
             yield json.dumps({"type": kind[:-1], "schema_version": SCHEMA_VERSION, **item})
     yield json.dumps({"type": "summary", "schema_version": SCHEMA_VERSION, **document["summary"]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from traceview.events import NO_TIME
-from traceview.findings import Severity, Shape, Verdict, Window
+from traceview.findings import Severity, Shape, Window
 from traceview.timeline.marks import Mark
 
 __all__ = ["Style", "duration", "place", "plural", "shape_words"]
@@ -16,9 +16,6 @@ SHAPE_WORDS = {
 }
 SEVERITY_WORDS = {Severity.DATA_LOSS: "DATA LOSS", Severity.BROKEN_PROMISE: "BROKEN PROMISE"}
 SEVERITY_COLOUR = {Severity.DATA_LOSS: "red", Severity.BROKEN_PROMISE: "yellow"}
-VERDICT_COLOUR = {
-    Verdict.VIOLATED: "red", Verdict.GUARDED: "cyan", Verdict.CLEAN: "green", Verdict.INCONCLUSIVE: "yellow",
-}  # fmt: skip
 
 
 class Style:
@@ -38,6 +35,8 @@ def duration(ns: int | None) -> str:
     """Return a time span in the unit that fits: ns, µs, ms or s; ``?`` where it is not known."""
     if ns is None:
         return "?"
+    if not ns:
+        return "0 µs"
     size = abs(ns)
     for unit, scale in (("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)):
         if size >= scale:

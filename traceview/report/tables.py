@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from traceview.events import NO_LINE, NO_THREAD, NO_TIME, EventBatch
 from traceview.findings import ScanResult
-from traceview.report.escape import printable, spreadsheet_cell
+from traceview.report.escape import printable, spreadsheet_cell, valid_text
 from traceview.timeline.frames import frame_of
 from traceview.timeline.names import pointer
 
@@ -20,6 +20,7 @@ __all__ = [
     "EVENT_COLUMNS",
     "TABLE_FORMATS",
     "WINDOW_COLUMNS",
+    "Writable",
     "batch_frame",
     "events_frame",
     "text_table",
@@ -41,9 +42,18 @@ EVENT_COLUMNS = {
     "text": "str",
 }  # fmt: skip
 """Columns of `events_frame`: `record` from 0 among all records, `line` from 1, `ts_ns` in ns of the trace's own
-clock, `tid` the process or thread id, `text` the arguments as the log backend writes them."""
+clock, `tid` the process or thread id, `text` the arguments as the log backend writes them, but for bytes that are no
+UTF-8: pandas takes none, so they are written as ``\\xNN``."""
 
 TABLE_FORMATS = ("text", "csv", "jsonl", "parquet")
+
+
+class Writable(Protocol):
+    """What tables can be written to: a binary file, or whatever takes bytes like one."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
+        ...
 
 
 def windows_frame(result: ScanResult) -> pd.DataFrame:
@@ -57,7 +67,7 @@ def windows_frame(result: ScanResult) -> pd.DataFrame:
             _known(w.close.line if w.close else NO_LINE, NO_LINE), _known(w.open.ts_ns if w.open else NO_TIME, NO_TIME),
             None if w.duration_ns is None else w.duration_ns / 1000, w.iterations, len(counted),
             len(w.requests) - len(counted), sum(r.length for r in counted if r.op.changes_data),
-            sum(e.length for e in w.lost), w.reason, result.traces[w.trace].path,
+            sum(e.length for e in w.lost), valid_text(w.reason), valid_text(result.traces[w.trace].path),
         ))  # fmt: skip
     return frame_of(rows, WINDOW_COLUMNS)
 
@@ -70,7 +80,7 @@ def batch_frame(batch: EventBatch, rows: Iterable[int] | None = None) -> pd.Data
     """Return a batch, or the chosen rows of it, as a table with `EVENT_COLUMNS`."""
     index = np.arange(len(batch)) if rows is None else np.asarray(list(rows), dtype=np.int64)
     names = [batch.forms[c].name for c in batch.code[index]]
-    texts = [batch.text(int(i))[len(n) + 1 :] for i, n in zip(index, names, strict=True)]
+    texts = [valid_text(batch.text(int(i))[len(n) + 1 :]) for i, n in zip(index, names, strict=True)]
     frame = pd.DataFrame({
         "record": batch.record[index],
         "line": pd.array(batch.line[index], dtype="Int64"),
@@ -93,7 +103,7 @@ def events_frame(batches: Iterable[EventBatch]) -> pd.DataFrame:
     return frame_of((), EVENT_COLUMNS)
 
 
-def write_frames(frames: Iterable[pd.DataFrame], form: str, out: BinaryIO) -> None:
+def write_frames(frames: Iterable[pd.DataFrame], form: str, out: Writable) -> None:
     """Write tables of the same columns one after the other, in one of `TABLE_FORMATS`.
 
     Text and CSV make trace text harmless; JSONL escapes it to ASCII; Parquet keeps it as it is.
@@ -113,9 +123,7 @@ def write_frames(frames: Iterable[pd.DataFrame], form: str, out: BinaryIO) -> No
 def _lines(frame: pd.DataFrame, form: str, *, first: bool) -> Iterator[str]:
     if form == "csv":
         buffer = io.StringIO()
-        safe = frame.copy()
-        for column in _text_columns(safe):
-            safe[column] = safe[column].map(spreadsheet_cell)
+        safe = frame.assign(**{c: frame[c].map(spreadsheet_cell) for c in _text_columns(frame)})
         safe.to_csv(buffer, index=False, header=first, lineterminator="\n")
         yield from buffer.getvalue().splitlines()
         return
@@ -126,24 +134,36 @@ def _lines(frame: pd.DataFrame, form: str, *, first: bool) -> Iterator[str]:
 
 
 def _text_columns(frame: pd.DataFrame) -> list[str]:
-    return [str(c) for c, t in frame.dtypes.items() if isinstance(t, pd.StringDtype)]
+    # Up to pandas 2 text columns are of dtype object.
+    return [str(c) for c, t in frame.dtypes.items() if isinstance(t, pd.StringDtype) or pd.api.types.is_object_dtype(t)]
 
 
 def text_table(frames: Iterable[pd.DataFrame]) -> Iterator[str]:
     """Yield tables of the same columns as aligned text under one heading.
 
-    Columns are as wide as the first table needs. Times (``*_ns``) are shown in seconds; trace text is made harmless.
+    Columns are as wide as the first table with rows needs, and grow with later ones. Times (``*_ns``) are shown in
+    seconds; trace text is made harmless.
     """
+    heading: list[str] = []
     widths: list[int] = []
+    right: list[bool] = []
+    headed = False
     for frame in frames:
         shown = {str(c): [_cell(str(c), v) for v in frame[c].astype(object)] for c in frame.columns}
-        heading = [c.removesuffix("_ns") + "_s" if c.endswith("_ns") else c for c in shown]
-        right = [t.kind in "iuf" for t in frame.dtypes]
         if not widths:
-            widths = [max(map(len, [h, *cells])) for h, cells in zip(heading, shown.values(), strict=True)]
+            heading = [c.removesuffix("_ns") + "_s" if c.endswith("_ns") else c for c in shown]
+            widths = [len(h) for h in heading]
+            right = [t.kind in "iuf" for t in frame.dtypes]
+        if frame.empty:
+            continue
+        widths = [max(w, *map(len, cells)) for w, cells in zip(widths, shown.values(), strict=True)]
+        if not headed:
             yield _aligned(heading, widths, right)
+            headed = True
         for cells in zip(*shown.values(), strict=True):
             yield _aligned(cells, widths, right)
+    if not headed:
+        yield _aligned(heading, widths, right)
 
 
 def _aligned(cells: Iterable[str], widths: list[int], right: list[bool]) -> str:
@@ -162,20 +182,19 @@ def _cell(column: str, value: object) -> str:
     return printable(str(value), limit=2000) if value != "" else "-"
 
 
-def _write_parquet(frames: Iterable[pd.DataFrame], out: BinaryIO) -> None:
+def _write_parquet(frames: Iterable[pd.DataFrame], out: Writable) -> None:
     import pyarrow as pa  # noqa: PLC0415  (only for this format, and slow to import)
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     writer: pq.ParquetWriter | None = None
     try:
         for frame in frames:
-            for column in _text_columns(frame):
-                # Parquet's text is UTF-8: bytes that are none are written as escapes.
-                frame[column] = frame[column].map(lambda s: s.encode("utf-8", "backslashreplace").decode("utf-8"))
-            table = pa.Table.from_pandas(frame, preserve_index=False)
             if writer is None:
-                writer = pq.ParquetWriter(out, table.schema)
-            writer.write_table(table)
+                schema = pa.Schema.from_pandas(frame, preserve_index=False)
+                for name in _text_columns(frame):  # an empty table has no text to tell the type by
+                    schema = schema.set(schema.get_field_index(name), pa.field(name, pa.large_string()))
+                writer = pq.ParquetWriter(out, schema)
+            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
     finally:
         if writer is not None:
             writer.close()

@@ -27,11 +27,14 @@ __all__ = ["finding_lines", "scan_lines"]
 _SUMMARY_ORDER = (Verdict.CLEAN, Verdict.GUARDED, Verdict.VIOLATED, Verdict.INCONCLUSIVE)
 
 
-def scan_lines(result: ScanResult, style: Style) -> Iterator[str]:
-    """Yield the lines of a scan's report. Text of the trace is made harmless."""
+def scan_lines(result: ScanResult, style: Style, *, named: bool = False) -> Iterator[str]:
+    """Yield the lines of a scan's report. Text of the trace is made harmless.
+
+    Each trace has its path above it where there are several, or where `named` asks for it.
+    """
     several = len(result.traces) > 1
     for index, trace in enumerate(result.traces):
-        if several:
+        if several or named:
             yield style.paint(printable(trace.path), "bold")
         for number, finding in enumerate(result.findings, 1):
             window = result.windows[finding.window]
@@ -64,7 +67,7 @@ def finding_lines(number: int, finding: Finding, window: Window, style: Style) -
         if window.close is not None:
             yield _point("(c)", window.close, offset_from(window.close, opened), _closing(window))
     if window.reason:
-        yield f"  {style.paint('note', 'yellow')}: {window.reason}"
+        yield f"  {style.paint('note', 'yellow')}: {printable(window.reason)}"
     if finding.severity is Severity.DATA_LOSS:
         yield f"  {_loss(window)}"
 
@@ -111,12 +114,12 @@ def _request_lines(window: Window, finding: Finding, opened: Mark) -> Iterator[s
     yield _point("(b)", shown.mark, offset_from(shown.mark, opened), request_words(shown))
     rest = Counter(r.op.label.replace("_", " ") for r in counted if r is not shown)
     if rest:
-        counts = [plural(n, op) for op, n in sorted(rest.items(), key=_writes_first)]
-        first_count, first_word = counts[0].split(" ", 1)
-        yield f"      … {', '.join([f'{first_count} more {first_word}', *counts[1:]])}"
+        same = shown.op.label.replace("_", " ")
+        counts = [plural(n, f"more {op}" if op == same else op) for op, n in sorted(rest.items(), key=_writes_first)]
+        yield f"      … {', '.join(counts)}"
     held = len(window.requests) - len(counted)
     if held:
-        yield f"      {plural(held, 'request')} more held back until after the window"
+        yield f"      {plural(held, 'more request')} held back until after the window"
 
 
 def _writes_first(item: tuple[str, int]) -> tuple[bool, str]:
@@ -150,7 +153,7 @@ def _inconclusive_lines(windows: list[Window], style: Style) -> Iterator[str]:
 
 
 def _unjudged_lines(unjudged: Unjudged, style: Style) -> Iterator[str]:
-    yield f"{style.paint('? NOT JUDGED', 'yellow')}  {unjudged.rule}: {unjudged.reason}"
+    yield f"{style.paint('? NOT JUDGED', 'yellow')}  {unjudged.rule}: {printable(unjudged.reason)}"
     if unjudged.events:
         yield f"  enable: {', '.join(' or '.join(names) for names in unjudged.events)}"
 

@@ -7,16 +7,20 @@ from collections.abc import Iterator
 from traceview.errors import MissingEventsError, UnknownNameError
 from traceview.findings import ScanResult, Window
 from traceview.report.escape import printable
-from traceview.report.style import Style, offset_from, place
+from traceview.report.style import Style, offset_from, place, plural
 from traceview.report.text import finding_lines
 from traceview.timeline.marks import Mark
-from traceview.timeline.nesting import Frame, build_nesting
+from traceview.timeline.nesting import Frame, Nesting, build_nesting
 from traceview.vocabulary import Meaning, MeaningTable, Row
 
 __all__ = ["tree_lines"]
 
 MOST_ROWS = 200
 """Rows shown of one window unless all are asked for."""
+NEAR = 3
+"""Rows shown before and after (a), (b) and (c) of a longer window."""
+WIDEST = 120
+"""Up to this width of the calls, the places and times behind them stand in columns."""
 _CLOSERS = (Meaning.DISPATCH_DONE, Meaning.POLL_DONE, Meaning.ITERATION_DONE, Meaning.JOB_EXIT_DONE)
 _PLAIN = {"iteration": "main_loop_wait", "iohandler_poll": "qemu_iohandler_poll"}
 
@@ -27,7 +31,7 @@ def tree_lines(result: ScanResult, number: int, style: Style, *, whole: bool) ->
     Raises UnknownNameError for a number that is none, MissingEventsError if the scan kept no witness.
     """
     if not 1 <= number <= len(result.findings):
-        known = f"the findings are 1 to {len(result.findings)}" if result.findings else "there is no finding"
+        known = f"the findings are 1 to {len(result.findings)}" if result.findings else "the scan found nothing"
         raise UnknownNameError(f"there is no finding {number}: {known}")
     finding = result.findings[number - 1]
     window = result.windows[finding.window]
@@ -44,24 +48,30 @@ def _tree(window: Window, table: MeaningTable, contexts: dict[int, str], style: 
     letters = _letters(window)
     origin = window.open or Mark.of(table.row(0))
     threads = len(set(table.tid.tolist())) > 1
-    rows = list(range(len(table)))
-    hidden = 0
-    if not whole and len(rows) > MOST_ROWS:
-        near = {int(i) for i in range(len(table)) if int(table.record[i]) in letters}
-        rows = [i for i in rows if any(abs(i - n) <= 3 for n in near)][:MOST_ROWS]
-        hidden = len(table) - len(rows)
-    last = -1
-    for i in rows:
+    rows = range(len(table))
+    shown = list(rows) if whole or len(rows) <= MOST_ROWS else _near(table, letters, nesting)
+    drawn: list[tuple[int, str]] = []
+    for i in shown:
         row = table.row(i)
-        if last >= 0 and i != last + 1:
-            yield style.paint(f"        … {i - last - 1} records", "dim")
+        if row.meaning not in _CLOSERS or row.record in letters:
+            drawn.append((i, _call(row, nesting.inner[i], letters, contexts, threads=threads)))
+    width = min(max((len(text) for _, text in drawn), default=0), WIDEST)
+    places = max((len(place(Mark.of(table.row(i)))) for i, _ in drawn), default=0)
+    texts = dict(drawn)
+    last = -1
+    for i in shown:
+        if i != last + 1:
+            yield style.paint(f"        … {plural(i - last - 1, 'record')}", "dim")
         last = i
-        if row.meaning in _CLOSERS and row.record not in letters:
-            continue
-        frame = nesting.inner[i]
-        yield _line(row, frame, letters, origin, contexts, style, threads=threads)
-    if hidden:
-        yield style.paint(f"{hidden} of {len(table)} records are not shown; --all shows them", "dim")
+        if i in texts:
+            mark = Mark.of(table.row(i))
+            letter = letters.get(mark.record)
+            painted = style.paint(texts[i], *(("red", "bold") if letter == "(b)" else ("bold",) if letter else ()))
+            when = f"{place(mark):<{places}}{offset_from(mark, origin):>11}"
+            yield f"{painted}{' ' * (width - len(texts[i]))}  {when}".rstrip()
+    if len(shown) < len(rows):
+        hidden = len(rows) - len(shown)
+        yield style.paint(f"{hidden} of {len(rows)} records are not shown; --all shows them", "dim")
 
 
 def _letters(window: Window) -> dict[int, str]:
@@ -73,19 +83,28 @@ def _letters(window: Window) -> dict[int, str]:
     return letters
 
 
-def _line(
-    row: Row, frame: Frame | None, letters: dict[int, str], origin: Mark, contexts: dict[int, str], style: Style, *,
-    threads: bool,
-) -> str:  # fmt: skip
-    letter = letters.get(row.record, "")
+def _near(table: MeaningTable, letters: dict[int, str], nesting: Nesting) -> list[int]:
+    """Return the rows around (a) and (c) and around the first of the (b), with the calls that they stand in."""
+    marked = [i for i in range(len(table)) if int(table.record[i]) in letters]
+    edges = [i for i in marked if letters[int(table.record[i])] != "(b)"]
+    kept: set[int] = set()
+    for i in edges + [i for i in marked if i not in edges]:
+        around = set(range(max(0, i - NEAR), min(len(table), i + NEAR + 1)))
+        frame = nesting.inner[i]
+        while frame is not None:
+            around.add(frame.first)
+            frame = frame.parent
+        if len(kept | around) > MOST_ROWS:
+            break
+        kept |= around
+    return sorted(kept)
+
+
+def _call(row: Row, frame: Frame | None, letters: dict[int, str], contexts: dict[int, str], *, threads: bool) -> str:
     own = frame is not None and frame.first == row.index
     depth = frame.depth + (not own) if frame is not None else 0
-    mark = Mark.of(row)
-    words = _words(row, frame if own else None, contexts)
     thread = f"{row.tid} " if threads else ""
-    text = f"{letter:<4}{'  ' * depth}{thread}{words}"
-    painted = style.paint(text, *(("red", "bold") if letter == "(b)" else ("bold",) if letter else ()))
-    return f"{painted}{' ' * max(2, 100 - len(text))}{place(mark):<13}{offset_from(mark, origin):>11}".rstrip()
+    return f"{letters.get(row.record, ''):<4}{'  ' * depth}{thread}{_words(row, frame if own else None, contexts)}"
 
 
 def _words(row: Row, frame: Frame | None, contexts: dict[int, str]) -> str:

@@ -52,7 +52,11 @@ class Timeline:
         ended: list[Job] = []
         empty: MeaningTable | None = None
         for batch in batches:
-            table = vocabulary.interpret(batch)
+            # What comes after the range must not be told: where a batch ends is nobody's business.
+            table = vocabulary.interpret(batch).between(0, last)
+            empty = table.take(slice(0, 0))
+            if not len(table):
+                break
             iterations.number(table)
             for row in table.rows(table.where(*NameTracker.MEANINGS)):
                 names.feed(row)
@@ -60,11 +64,8 @@ class Timeline:
             for row in table.rows(table.where(*JobTracker.MEANINGS)):
                 ended += [job for step, job in jobs.feed(row) if step is Step.FINISHED]
             requests += [r for r in builder.feed(table) if first_record <= r.first.record <= last]
-            if first_record <= int(table.record[-1]) and int(table.record[0]) <= last:
+            if first_record <= int(table.record[-1]):
                 tables.append(table.between(first_record, last))
-            empty = table.take(slice(0, 0))
-            if int(table.record[0]) > last:
-                break
         requests += [r for r in builder.finish() if first_record <= r.first.record <= last]
         ended += jobs.finish()
         if empty is None:
@@ -97,7 +98,7 @@ class Timeline:
         """One row a mirror or active commit job."""
         from traceview.timeline.frames import jobs_frame  # noqa: PLC0415
 
-        return jobs_frame(self._jobs)
+        return jobs_frame(self._jobs, self.names)
 
     @property
     def iterations(self) -> pd.DataFrame:

@@ -7,17 +7,52 @@ by operation and place on the disk. A BlockBackend that never serves a device is
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
+from traceview.events import Int64Array
 from traceview.vocabulary import Meaning, MeaningTable
 
 __all__ = ["DeviceMap"]
 
 ENOUGH_VOTES = 32
-MOST_LOOKS = 4096
+MOST_LOOKS = 256
 """A BlockBackend whose first requests no device is seen to make is not looked at for ever."""
-_OUTSTANDING = 4096
+REACH_BACK = 10_000
+"""How many records before a submission its device may have taken the request up."""
+
+
+@dataclass(slots=True)
+class _TakenUp:
+    """Requests that devices took up, as columns."""
+
+    record: Int64Array
+    device: Int64Array
+    request: Int64Array
+    op: Int64Array
+    offset: Int64Array
+    length: Int64Array
+
+    @classmethod
+    def of(cls, table: MeaningTable) -> _TakenUp:
+        rows = table.take(np.flatnonzero(table.where(Meaning.DEVICE_REQUEST)))
+        roles = rows.roles
+        return cls(
+            rows.record, roles["device"], roles["request"], rows.op.astype(np.int64), roles["offset"], roles["length"]
+        )
+
+    def device_of(self, record: int, request: int, op: int, offset: int, length: int) -> int | None:
+        """Return the device that took up what is submitted at `record`, the latest that fits, or None."""
+        last = int(np.searchsorted(self.record, record))
+        first = int(np.searchsorted(self.record, record - REACH_BACK))
+        span = slice(first, last)
+        if request:
+            fits = self.request[span] == request
+        else:
+            fits = (self.offset[span] == offset) & (self.length[span] == length) & (self.op[span] == op)
+        found = np.flatnonzero(fits)
+        return int(self.device[first + int(found[-1])]) if len(found) else None
 
 
 class DeviceMap:
@@ -28,41 +63,34 @@ class DeviceMap:
         self._looks: Counter[int] = Counter()
         self._served: Counter[int] = Counter()
         self._done: set[int] = set()
-        self._by_request: dict[int, int] = {}
-        self._by_place: dict[tuple[int, int, int], int] = {}
+        self._recent: list[_TakenUp] = []
         self.device_requests = False
 
     def feed(self, table: MeaningTable) -> None:
         """Learn from the next table of the trace. The outcome does not depend on where tables are cut."""
-        requests = table.where(Meaning.DEVICE_REQUEST)
-        self.device_requests |= bool(requests.any())
-        wanted = requests | table.where(Meaning.SUBMIT, Meaning.REACH)
-        blk = table.roles["blk"]
-        if self._done:
-            wanted &= ~np.isin(blk, list(self._done)) | requests
-        for row in table.rows(wanted):
-            place = (int(row.op), row.role("offset"), row.role("length"))
-            if row.meaning is Meaning.DEVICE_REQUEST:
-                self._remember(row.role("request"), place, row.role("device"))
-            else:
-                self._look(row.role("blk"), row.role("request"), place)
-
-    def _remember(self, request: int, place: tuple[int, int, int], device: int) -> None:
-        self._by_request[request] = device
-        self._by_place[place] = device
-        if len(self._by_request) > _OUTSTANDING:
-            del self._by_request[next(iter(self._by_request))]
-        if len(self._by_place) > _OUTSTANDING:
-            del self._by_place[next(iter(self._by_place))]
-
-    def _look(self, blk: int, request: int, place: tuple[int, int, int]) -> None:
-        if blk in self._done:
+        if not len(table):
             return
+        taken_up = _TakenUp.of(table)
+        self.device_requests |= bool(len(taken_up.record))
+        self._recent = [r for r in self._recent if int(r.record[-1]) >= int(table.record[0]) - REACH_BACK]
+        if len(taken_up.record):
+            self._recent.append(taken_up)
+        submitted = table.where(Meaning.SUBMIT, Meaning.REACH)
+        for blk in self._done:
+            submitted &= table.roles["blk"] != blk
+        for row in table.rows(submitted):
+            blk = row.role("blk")
+            if blk not in self._done:
+                self._look(blk, row.record, row.role("request"), int(row.op), row.role("offset"), row.role("length"))
+
+    def _look(self, blk: int, record: int, request: int, op: int, offset: int, length: int) -> None:
         self._looks[blk] += 1
-        device = self._by_request.get(request) if request else self._by_place.get(place)
-        if device is not None:
-            self._served[blk] += 1
-            self._votes.setdefault(device, Counter())[blk] += 1
+        for recent in reversed(self._recent):
+            device = recent.device_of(record, request, op, offset, length)
+            if device is not None:
+                self._served[blk] += 1
+                self._votes.setdefault(device, Counter())[blk] += 1
+                break
         if self._served[blk] >= ENOUGH_VOTES or self._looks[blk] >= MOST_LOOKS:
             self._done.add(blk)
 

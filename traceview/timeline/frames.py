@@ -90,17 +90,19 @@ def requests_frame(requests: Iterable[GuestRequest], names: NameTracker) -> pd.D
     return frame_of(rows, columns)
 
 
-def jobs_frame(jobs: Iterable[Job]) -> pd.DataFrame:
-    """Return one row a job: its nodes, the records of its steps, `ret`, and whether the guest was moved."""
+def jobs_frame(jobs: Iterable[Job], names: NameTracker) -> pd.DataFrame:
+    """Return one row a job: its nodes and their files, the records of its steps, `ret`, whether the guest was moved."""
     columns = {
-        "job": "str", "kind": "str", "node": "str", "target": "str", "start_record": "Int64",
+        "job": "str", "kind": "str", "node": "str", "node_image": "str", "target": "str",
+        "target_image": "str", "start_record": "Int64",
         "last_look_record": "Int64", "before_drain_record": "Int64", "drained_record": "Int64",
         "deferred_record": "Int64", "exit_record": "Int64", "exit_done_record": "Int64", "completed_record": "Int64",
         "switched_record": "Int64", "start_ns": "Int64", "end_ns": "Int64", "ret": "Int64", "pivoted": "boolean",
     }  # fmt: skip
     rows = (
         (
-            pointer(j.key), j.kind, pointer(j.node), pointer(j.target) if j.target else "", _record(j.start),
+            pointer(j.key), j.kind, pointer(j.node), names.images.get(j.node, ""),
+            pointer(j.target) if j.target else "", names.images.get(j.target, ""), _record(j.start),
             _record(j.last_look), _record(j.before_drain), _record(j.drained), _record(j.deferred), _record(j.exit),
             _record(j.exit_done), _record(j.completed), _record(j.switched), _time(j.start),
             _time(j.exit_done or j.ended or j.exit or j.completed), j.ret, j.pivoted,

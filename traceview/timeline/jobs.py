@@ -17,6 +17,9 @@ from traceview.vocabulary import Meaning, Row
 
 __all__ = ["Job", "JobTracker", "Step"]
 
+_LIVING = (Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN, Meaning.JOB_DEFERRED, Meaning.JOB_EXIT)
+"""What only a job that has not left yet can do."""
+
 
 class Step(enum.Enum):
     """What a record did to a job."""
@@ -57,9 +60,14 @@ class Job:
     """The guest's BlockBackends on the node (stock builds), with the point at which each was attached anew."""
 
     @property
+    def left(self) -> bool:
+        """Whether the job was seen to come to its exit or its switch: it will not run again."""
+        return self.exit is not None or self.switched is not None
+
+    @property
     def retain_from(self) -> int | None:
         """The first record that a window of this job may need, or None."""
-        if self.exit is not None or self.switched is not None:
+        if self.left:
             return None
         marks = [m.record for m in (self.last_look, self.before_drain, self.deferred) if m is not None]
         return min(marks) if marks else None
@@ -76,7 +84,8 @@ class JobTracker:
 
     def __init__(self) -> None:
         self.running: dict[int, Job] = {}
-        self._exits: list[Job] = []
+        self._exits: dict[int, list[Job]] = {}
+        """The jobs that are in their exit, by thread: exits nest, and a log may hold several processes."""
         self._commits: set[int] = set()
         self._detached: dict[int, tuple[int, int]] = {}
         self._node_of: dict[int, int] = {}
@@ -94,8 +103,9 @@ class JobTracker:
                 yield from self._attach(row, mark)
                 return
             case Meaning.PIVOT:
-                if self._exits:
-                    job = self._exits[-1]
+                exits = self._exits.get(row.tid)
+                if exits:
+                    job = exits[-1]
                     job.pivoted, job.target, job.pivot = True, row.role("target"), mark
                 return
             case Meaning.JOB_IS_COMMIT:
@@ -119,9 +129,9 @@ class JobTracker:
 
     def _start(self, row: Row, mark: Mark) -> Iterator[tuple[Step, Job]]:
         key, node = row.role("job"), row.role("node")
-        old = self.running.pop(key, None)
+        old = self.running.get(key)
         if old is not None:
-            yield Step.FINISHED, old
+            yield from self._finished(old)
         job = Job(key, start=mark, node=node)
         if key in self._commits:
             self._commits.discard(key)
@@ -136,8 +146,11 @@ class JobTracker:
     def _progress(self, row: Row, mark: Mark) -> Iterator[tuple[Step, Job]]:
         key = row.role("job")
         job = self.running.get(key)
+        if job is not None and job.left and row.meaning in _LIVING:
+            yield from self._finished(job)  # the pointer is another job's, whose start was not traced
+            job = None
         if job is None:
-            if row.meaning not in (Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN, Meaning.JOB_DEFERRED, Meaning.JOB_EXIT):
+            if row.meaning not in _LIVING:
                 return  # of another kind of job, or of one whose end alone is seen
             job = self.running[key] = Job(key)
         match row.meaning:
@@ -155,11 +168,10 @@ class JobTracker:
             case Meaning.JOB_EXIT:
                 job.exit, job.node, job.ret = mark, row.role("node"), row.role("ret")
                 job.pivoted = False
-                self._exits.append(job)
+                self._exits.setdefault(row.tid, []).append(job)
                 yield Step.EXITED, job
             case Meaning.JOB_EXIT_DONE:
                 job.exit_done = mark
-                self._exits = [j for j in self._exits if j is not job]
                 yield from self._finished(job)
             case Meaning.JOB_ENDED:
                 job.ended, job.ret = mark, row.role("ret")
@@ -199,6 +211,8 @@ class JobTracker:
                     yield Step.SWITCHED, job
 
     def _finished(self, job: Job) -> Iterator[tuple[Step, Job]]:
+        for tid, exits in self._exits.items():
+            self._exits[tid] = [j for j in exits if j is not job]
         if self.running.get(job.key) is job:
             del self.running[job.key]
             yield Step.FINISHED, job

@@ -6,7 +6,7 @@ helpers), else operation and place on the disk. Requests that a device model mer
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,6 +70,8 @@ class RequestBuilder:
         self._by_pointer: dict[int, GuestRequest] = {}
         self._by_dma: dict[int, GuestRequest] = {}
         self._waiting: OrderedDict[int, GuestRequest] = OrderedDict()
+        self._on_their_way: Counter[tuple[int, Op, int, int]] = Counter()
+        """What was handed to the block layer and not yet seen to reach the node: (blk, op, offset, length)."""
         self._next = 0
 
     def feed(self, table: MeaningTable) -> Iterator[GuestRequest]:
@@ -137,7 +139,27 @@ class RequestBuilder:
         if pointer:
             self._by_pointer[pointer] = request
 
+    def _arrives(self, row: Row) -> bool:
+        """Say whether a record is a second step of a request that was seen to be handed to the block layer.
+
+        Builds that trace both steps trace them for each request.
+        """
+        step = (row.role("blk"), row.op, row.role("offset"), row.role("length"))
+        if row.meaning is Meaning.SUBMIT:
+            if len(self._on_their_way) >= MOST_OUTSTANDING:
+                self._on_their_way.clear()  # the second step is not traced
+            self._on_their_way[step] += 1
+            return False
+        if step not in self._on_their_way:
+            return False
+        self._on_their_way[step] -= 1
+        if not self._on_their_way[step]:
+            del self._on_their_way[step]
+        return True
+
     def _submit(self, row: Row) -> None:
+        if self._arrives(row):
+            return
         mark = Mark.of(row)
         whole = GuestRequest(
             row.op, row.role("offset"), row.role("length"), blk=row.role("blk"), node=row.role("node"),

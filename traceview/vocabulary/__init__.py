@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from traceview.events import EventBatch, EventForm, Int64Array, Kind
 from traceview.formats.printf import line_template
 from traceview.releases import ReleaseRange, release_key
 from traceview.resources import data_files
+from traceview.vocabulary.binding import UNKNOWN, Binding, BoundForm, Term
 from traceview.vocabulary.meanings import ROLES, STRING_ROLES, Meaning, Op
 from traceview.vocabulary.table import Mask, MeaningTable, Row
 
@@ -22,26 +22,6 @@ __all__ = ["EventMeaning", "Mask", "Meaning", "MeaningTable", "Op", "Row", "Voca
 
 NEWEST = "9.0"
 """The newest release whose declarations the vocabulary was checked against."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """One alternative of a role: an argument, times and divided by numbers or other arguments."""
-
-    arg: str
-    factors: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def parse(cls, text: str) -> _Term:
-        parts = text.replace("*", " * ").replace("/", " / ").split()
-        return cls(parts[0], tuple(zip(parts[1::2], parts[2::2], strict=True)))
-
-    def values(self, form: EventForm, args: Int64Array) -> Int64Array:
-        result = args[:, form.slot(self.arg)]
-        for sign, operand in self.factors:
-            other = int(operand) if operand.isdigit() else args[:, form.slot(operand)]
-            result = result * other if sign == "*" else result // np.maximum(other, 1)
-        return result
 
 
 class EventMeaning:
@@ -57,7 +37,7 @@ class EventMeaning:
             self.op = Op[table.get("op", "none").upper()]
             self.op_from: dict[str, str] = table.get("op_from", {})
             self.op_flag: dict[str, Any] = table.get("op_flag", {})
-            self.roles = {r: [_Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
+            self.roles = {r: [Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
             self._forms: list[list[str]] = table["forms"]
         except (KeyError, AttributeError, ValueError) as e:
             raise GrammarError(f"vocabulary: event {name}: {e}") from e
@@ -80,7 +60,7 @@ class EventMeaning:
         ranges = [f for f in self._forms if f[0]]
         return (ranges[-1][0], ranges[0][1]) if ranges else None
 
-    def terms(self, form: EventForm) -> dict[str, _Term]:
+    def terms(self, form: EventForm) -> dict[str, Term]:
         """Return, for each role that `form` can fill, the alternative whose arguments it has.
 
         A form can be a user's declaration: an argument of the right name counts only if it is of the right kind.
@@ -103,6 +83,7 @@ class Vocabulary:
 
     def __init__(self, events: Iterable[EventMeaning]) -> None:
         self.events = {e.name: e for e in events}
+        self._binding: Binding | None = None
 
     def forms_of(self, name: str) -> Sequence[EventForm]:
         """Return the known forms of an event, the newest first; none for an unknown event."""
@@ -115,41 +96,19 @@ class Vocabulary:
 
     def interpret(self, batch: EventBatch) -> MeaningTable:
         """Return a batch as meanings. Events that the vocabulary does not know mean `Meaning.NOTHING`."""
-        n = len(batch)
-        meaning = np.zeros(n, dtype=np.int16)
-        op = np.zeros(n, dtype=np.int16)
-        roles = {r: np.zeros(n, dtype=np.int64) for r in ROLES}
-        for role in STRING_ROLES:
-            roles[role].fill(-1)
-        for code in np.unique(batch.code):
-            form = batch.forms[code]
-            event = self.events.get(form.name)
-            if event is None or not form.declared:
-                continue
-            rows = np.flatnonzero(batch.code == code)
-            args = batch.args[rows]
-            meaning[rows] = event.meaning
-            for role, term in event.terms(form).items():
-                roles[role][rows] = term.values(form, args)
-            op[rows] = self._ops(event, form, args, batch)
-        return MeaningTable(
-            batch.forms, batch.strings, batch.code, batch.record, batch.line, batch.byte_offset, batch.ts_ns,
-            batch.tid, batch.args, meaning, op, np.zeros(n, dtype=np.int64), roles,
-        )  # fmt: skip
+        # The forms of one trace are bound once: its batches share one list of them.
+        binding = self._binding
+        if binding is None or binding.forms is not batch.forms:
+            binding = self._binding = Binding(self._bind, batch.forms)
+        return MeaningTable(batch, binding)
 
-    @staticmethod
-    def _ops(event: EventMeaning, form: EventForm, args: Int64Array, batch: EventBatch) -> Int64Array:
-        ops = np.full(len(args), int(event.op), dtype=np.int64)
-        kinds = {a.name: a.kind for a in form.args}
-        if event.op_from and kinds.get(event.op_from["arg"]) is Kind.STRING:
-            values = args[:, form.slot(event.op_from["arg"])]
-            for label, text in event.op_from.items():
-                if label != "arg":
-                    ops[values == batch.strings.find(text)] = Op[label.upper()]
-        if event.op_flag and kinds.get(event.op_flag["arg"], Kind.STRING) is not Kind.STRING:
-            flags = args[:, form.slot(event.op_flag["arg"])]
-            ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
-        return ops
+    def _bind(self, form: EventForm) -> BoundForm:
+        event = self.events.get(form.name)
+        if event is None or not form.declared:
+            return UNKNOWN
+        by_row = bool(event.op_from or event.op_flag)
+        ops = partial(_ops_by_row, event, form) if by_row else None
+        return BoundForm(event.meaning, event.op, ops, event.terms(form))
 
     def release(self, names: Iterable[str], forms: Iterable[EventForm], *, text: bool) -> tuple[str | None, str]:
         """Deduce which QEMU releases can have written a trace.
@@ -184,6 +143,20 @@ class Vocabulary:
         if not reasons:
             return None, "no event of the trace is particular to a release"
         return (f"{span.since} or newer" if span.until == NEWEST else str(span)), "; ".join(reasons.values())
+
+
+def _ops_by_row(event: EventMeaning, form: EventForm, args: Int64Array, batch: EventBatch) -> Int64Array:
+    """Return the operations of records whose arguments tell them: by a string, or by a flag."""
+    ops = np.full(len(args), int(event.op), dtype=np.int64)
+    if event.op_from and form.slot(event.op_from["arg"]) >= 0:
+        values = args[:, form.slot(event.op_from["arg"])]
+        for label, text in event.op_from.items():
+            if label != "arg":
+                ops[values == batch.strings.find(text)] = Op[label.upper()]
+    if event.op_flag and form.slot(event.op_flag["arg"]) >= 0:
+        flags = args[:, form.slot(event.op_flag["arg"])]
+        ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
+    return ops
 
 
 def _same_to_a_reader(a: EventForm, b: EventForm, text: bool) -> bool:

@@ -9,52 +9,78 @@ import numpy as np
 import numpy.typing as npt
 
 from traceview.events import EventBatch, EventForm, Int64Array, StringTable
-from traceview.vocabulary.meanings import ROLES, Meaning, Op
+from traceview.vocabulary.binding import Binding
+from traceview.vocabulary.meanings import Meaning, Op
 
 __all__ = ["Mask", "MeaningTable", "Row"]
 
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(slots=True)
+class Roles:
+    """The roles of a table as int64 columns, each made when it is first asked for."""
+
+    __slots__ = ("_batch", "_binding", "_columns")
+
+    def __init__(self, batch: EventBatch, binding: Binding) -> None:
+        self._batch = batch
+        self._binding = binding
+        self._columns: dict[str, Int64Array] = {}
+
+    def __getitem__(self, role: str) -> Int64Array:
+        column = self._columns.get(role)
+        if column is None:
+            column = self._columns[role] = self._binding.role(self._batch, role)
+        return column
+
+
 class MeaningTable:
     """Records with what they mean, in file order; one row a record.
 
-    `meaning` and `op` (int16) hold `Meaning` and `Op`; `code`, `record`, `line`, `byte_offset`, `ts_ns`, `tid` and
-    `args` are those of `EventBatch`; `roles` maps each role to an int64 column (0 where a record does not have it);
-    `iteration` (int64) is the number of main_loop_wait calls seen so far, 0 before the first or without them.
+    `batch` holds the records themselves. `meaning` and `op` (int16) hold `Meaning` and `Op`. `roles` maps each role to
+    an int64 column (0 where a record does not have it, -1 for a string), made on demand. `iteration` (int64) is the number
+    of main_loop_wait calls seen so far, 0 before the first or without them.
     """
 
-    forms: Sequence[EventForm]
-    strings: StringTable
-    code: npt.NDArray[np.int32]
-    record: Int64Array
-    line: Int64Array
-    byte_offset: Int64Array
-    ts_ns: Int64Array
-    tid: Int64Array
-    args: Int64Array
-    meaning: npt.NDArray[np.int16]
-    op: npt.NDArray[np.int16]
-    iteration: Int64Array
-    roles: dict[str, Int64Array]
+    __slots__ = ("_binding", "batch", "iteration", "meaning", "op", "roles")
+
+    def __init__(self, batch: EventBatch, binding: Binding, iteration: Int64Array | None = None) -> None:
+        self.batch = batch
+        self._binding = binding
+        self.meaning = binding.meanings(batch)
+        self.op = binding.ops(batch)
+        self.iteration = np.zeros(len(batch), dtype=np.int64) if iteration is None else iteration
+        self.roles = Roles(batch, binding)
 
     def __len__(self) -> int:
-        return len(self.code)
+        return len(self.batch)
+
+    @property
+    def record(self) -> Int64Array:
+        """The place of each row among all records of the trace."""
+        return self.batch.record
+
+    @property
+    def tid(self) -> Int64Array:
+        """The process or thread id of each row."""
+        return self.batch.tid
+
+    @property
+    def strings(self) -> StringTable:
+        """The strings that string roles point into."""
+        return self.batch.strings
 
     def where(self, *meanings: Meaning) -> Mask:
         """Return the mask of the rows that have one of the meanings."""
         if len(meanings) == 1:
             return np.asarray(self.meaning == meanings[0])
-        return np.isin(self.meaning, [int(m) for m in meanings])
+        chosen = np.zeros(max(Meaning) + 1, dtype=np.bool_)
+        chosen[list(meanings)] = True
+        return chosen[self.meaning]
 
     def take(self, rows: Mask | Int64Array | slice) -> MeaningTable:
         """Return the table of the chosen rows."""
-        return MeaningTable(
-            self.forms, self.strings, self.code[rows], self.record[rows], self.line[rows], self.byte_offset[rows],
-            self.ts_ns[rows], self.tid[rows], self.args[rows], self.meaning[rows], self.op[rows],
-            self.iteration[rows], {name: column[rows] for name, column in self.roles.items()},
-        )  # fmt: skip
+        return MeaningTable(self.batch.take(rows), self._binding, self.iteration[rows])
 
     def between(self, first: int, last: int) -> MeaningTable:
         """Return the rows whose record number is from `first` to `last`, both included."""
@@ -69,20 +95,6 @@ class MeaningTable:
         """Yield the rows of a mask, in order."""
         return (Row(self, int(i)) for i in np.flatnonzero(mask))
 
-    def batch(self) -> EventBatch:
-        """Return the same records as plain events."""
-        return EventBatch(
-            self.forms,
-            self.strings,
-            self.code,
-            self.record,
-            self.line,
-            self.byte_offset,
-            self.ts_ns,
-            self.tid,
-            self.args,
-        )
-
     @classmethod
     def concat(cls, tables: Sequence[MeaningTable]) -> MeaningTable:
         """Return the rows of tables of one trace, one after the other. Raises ValueError for none."""
@@ -90,18 +102,8 @@ class MeaningTable:
             raise ValueError("concat needs at least one table")
         if len(tables) == 1:
             return tables[0]
-        width = max(t.args.shape[1] for t in tables)
-
-        def column(name: str) -> Int64Array:
-            return np.concatenate([getattr(t, name) for t in tables])
-
-        args = [np.pad(t.args, ((0, 0), (0, width - t.args.shape[1]))) for t in tables]
-        return cls(
-            tables[0].forms, tables[0].strings, np.concatenate([t.code for t in tables]), column("record"),
-            column("line"), column("byte_offset"), column("ts_ns"), column("tid"), np.concatenate(args),
-            np.concatenate([t.meaning for t in tables]), np.concatenate([t.op for t in tables]),
-            column("iteration"), {r: np.concatenate([t.roles[r] for t in tables]) for r in ROLES},
-        )  # fmt: skip
+        batch = EventBatch.concat([t.batch for t in tables])
+        return cls(batch, tables[0]._binding, np.concatenate([t.iteration for t in tables]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,32 +130,33 @@ class Row:
 
     @property
     def _form(self) -> EventForm:
-        return self.table.forms[int(self.table.code[self.index])]
+        batch = self.table.batch
+        return batch.forms[int(batch.code[self.index])]
 
     @property
     def record(self) -> int:
         """The place among all records of the trace, from 0."""
-        return int(self.table.record[self.index])
+        return int(self.table.batch.record[self.index])
 
     @property
     def line(self) -> int:
         """The line, from 1; 0 in binary files."""
-        return int(self.table.line[self.index])
+        return int(self.table.batch.line[self.index])
 
     @property
     def byte_offset(self) -> int:
         """Where the record begins in the file."""
-        return int(self.table.byte_offset[self.index])
+        return int(self.table.batch.byte_offset[self.index])
 
     @property
     def ts_ns(self) -> int:
         """The time in ns, `NO_TIME` where absent."""
-        return int(self.table.ts_ns[self.index])
+        return int(self.table.batch.ts_ns[self.index])
 
     @property
     def tid(self) -> int:
         """Process or thread id, `NO_THREAD` where absent."""
-        return int(self.table.tid[self.index])
+        return int(self.table.batch.tid[self.index])
 
     @property
     def iteration(self) -> int:
@@ -171,5 +174,4 @@ class Row:
 
     def text(self) -> str:
         """Return the record as the log backend would write it, without prefix (trace text, not escaped)."""
-        form = self._form
-        return f"{form.name} {form.render(self.table.args[self.index].tolist(), self.table.strings)}"
+        return self.table.batch.text(self.index)

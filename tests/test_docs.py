@@ -1,0 +1,92 @@
+"""The documentation says what is so: its commands print what it shows, its Python runs, its links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "sample-traces" / "README.md", *ROOT.glob("docs/*.md")]
+)
+
+
+def test_every_output_block_is_what_its_command_prints() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/outputs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_within_the_repository_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not missing
+
+
+def _python_blocks(page: str) -> str:
+    return "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL))
+
+
+def test_the_library_page_runs_as_it_stands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    exec(compile(_python_blocks("docs/library.md"), "docs/library.md", "exec"), {})  # noqa: S102  (our own page)
+    assert "data-loss" in capsys.readouterr().out
+
+
+def test_the_readme_example_runs_on_any_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "vm.log").write_bytes((ROOT / "sample-traces/lp1570134-case-1/trace.log").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    exec(compile(_python_blocks("README.md"), "README.md", "exec"), {})  # noqa: S102  (our own page)
+    assert "mirror job" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.name)
+def test_notebooks_run_from_top_to_bottom_and_are_stored_without_outputs(
+    notebook: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(notebook.parent)
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    assert not [c for c in cells if c.get("outputs")]
+    scope: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), notebook.name, "exec"), scope)  # noqa: S102  (our own notebook)
+
+
+def _events_file() -> list[str]:
+    """Return the patterns that the README tells people to trace on stock builds."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.split("where FILE holds", 1)[1].split("Where a trace lacks", 1)[0]
+    return block.split()
+
+
+@pytest.mark.parametrize("sample", ["stock-4.1-ide-lost-write", "stock-9.0-parked", "stock-7.2-mixed"])
+def test_the_events_that_the_readme_names_are_enough_on_stock_builds(sample: str, tmp_path: Path) -> None:
+    import traceview  # noqa: PLC0415
+
+    names = re.compile("|".join(p.replace("*", r"\w*") for p in _events_file()))
+    whole = ROOT / "sample-traces" / sample / "trace.log"
+    lines = whole.read_bytes().splitlines(keepends=True)
+    cut = tmp_path / "trace.log"
+    cut.write_bytes(b"".join(x for x in lines if names.match(x.split(b":", 1)[-1].split(b" ")[0].decode("latin-1"))))
+    expected = [
+        (w.verdict, w.pivoted, [r.offset for r in w.requests if not r.held_back])
+        for w in traceview.open(whole).scan().windows
+    ]
+    result = traceview.open(cut).scan()
+    assert [
+        (w.verdict, w.pivoted, [r.offset for r in w.requests if not r.held_back]) for w in result.windows
+    ] == expected
+    assert not result.traces[0].unjudged
