@@ -247,7 +247,8 @@ SPELLINGS: tuple[Spelling, ...] = (
 
 PIECES: tuple[tuple[str, bytes], ...] = (
     (" ret ", b" ret "), (" offset 0x", b" offset 0x"), ("=", b"="), (" (", b" ("), (") ", b") "), (", ", b", "),
-    ("; 100%% ", b"; 100% "), (' \\"', b' "'), (" a/b ", b" a/b "), (" \\\\ ", b" \\ "), (" -> [", b" -> ["), ("0x", b"0x"),
+    ("; 100%% ", b"; 100% "), (' \\"', b' "'), (" a/b ", b" a/b "), (" \\\\ ", b" \\ "), (" -> [", b" -> ["),
+    ("0x", b"0x"),
 )  # fmt: skip
 """Literal text, as a declaration spells it and as it is printed."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -150,11 +149,9 @@ def to_int64(value: int) -> int:
 
     Raises OverflowError for a value that fits neither.
     """
-    if value > _INT64_MAX:
-        value -= _TWO_64
-    if not -_INT64_MAX - 1 <= value <= _INT64_MAX:
+    if not -_INT64_MAX - 1 <= value < _TWO_64:
         raise OverflowError(f"{value} does not fit 64 bits")
-    return value
+    return value - _TWO_64 if value > _INT64_MAX else value
 
 
 class StringTable:
@@ -304,6 +301,8 @@ class BatchBuilder:
         self._codes: dict[int, int] = {}
         self._rows: list[tuple[int, int, int, int, int, int]] = []
         self._args: dict[int, tuple[list[int], list[Sequence[int]]]] = {}
+        self._runs: list[tuple[Int64Array, Int64Array]] = []
+        self._in_runs = 0
 
     def code_of(self, form: EventForm) -> int:
         """Return the number of a form (by identity), giving it one if it is new."""
@@ -322,23 +321,50 @@ class BatchBuilder:
         bucket[1].append(values)
         self._rows.append((code, *row))
 
+    def extend(self, rows: Int64Array, args: Int64Array) -> None:
+        """Add a run of records: `rows` of shape (n, 6) with the code before the columns of `add`, `args` (n, width)."""
+        self._close_run()
+        self._runs.append((rows, args))
+        self._in_runs += len(rows)
+
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._in_runs + len(self._rows)
+
+    def _close_run(self) -> None:
+        """Make a run of the records that were added one by one."""
+        if not self._rows:
+            return
+        rows = np.array(self._rows, dtype=np.int64)
+        args = np.zeros((len(rows), self._width()), dtype=np.int64)
+        for code, (places, values) in self._args.items():
+            count = len(self.forms[code].args)
+            if count:
+                args[places, :count] = np.array(values, dtype=np.int64)
+        self._rows, self._args = [], {}
+        self._runs.append((rows, args))
+        self._in_runs += len(rows)
+
+    def _width(self) -> int:
+        return max(1, *(len(f.args) for f in self.forms))
 
     def flush(self) -> Iterator[EventBatch]:
         """Yield what has been collected as one batch, if there is anything, and start anew."""
-        if not self._rows:
+        self._close_run()
+        if not self._runs:
             return
-        n = len(self._rows)
-        head: Any = np.array(self._rows, dtype=np.int64)
-        width = max(1, *(len(f.args) for f in self.forms))
-        args = np.zeros((n, width), dtype=np.int64)
-        for code, (rows, values) in self._args.items():
-            count = len(self.forms[code].args)
-            if count:
-                args[rows, :count] = np.array(values, dtype=np.int64)
-        self._rows, self._args = [], {}
+        width = self._width()
+        head = self._runs[0][0] if len(self._runs) == 1 else np.concatenate([rows for rows, _ in self._runs])
+        args = np.concatenate([_wide(a, width) for _, a in self._runs])
+        self._runs, self._in_runs = [], 0
         yield EventBatch(
-            forms=self.forms, strings=self.strings, code=head[:, 0].astype(np.int32), record=head[:, 1],
-            line=head[:, 2], byte_offset=head[:, 3], ts_ns=head[:, 4], tid=head[:, 5], args=args,
+            forms=self.forms, strings=self.strings, code=head[:, 0].astype(np.int32), record=head[:, 1].copy(),
+            line=head[:, 2].copy(), byte_offset=head[:, 3].copy(), ts_ns=head[:, 4].copy(), tid=head[:, 5].copy(),
+            args=args,
         )  # fmt: skip
+
+
+def _wide(args: Int64Array, width: int) -> Int64Array:
+    """Return `args` with `width` columns; what is cut off is unused."""
+    if args.shape[1] >= width:
+        return args[:, :width]
+    return np.pad(args, ((0, 0), (0, width - args.shape[1])))

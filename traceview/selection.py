@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from fnmatch import translate
 from functools import cached_property
 
@@ -23,12 +23,12 @@ def parse_moment(text: str) -> tuple[bool, int]:
     """
     relative = text.startswith("+")
     try:
-        seconds = Decimal(text.removeprefix("+"))
-    except InvalidOperation as e:
+        ns = Decimal(text.removeprefix("+")) * 1_000_000_000
+    except DecimalException as e:  # no number, or one too large to reckon with
         raise ValueError(f"{text!r} is no time: expected seconds such as 1459344553.123456, or +2.5") from e
-    if not seconds.is_finite():
+    if not ns.is_finite():
         raise ValueError(f"{text!r} is no time")
-    return relative, int(seconds * 1_000_000_000)
+    return relative, int(ns)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -28,7 +30,7 @@ def pieces(count: int, *cuts: int, iterations: tuple[int, ...] = ()) -> list[Mea
             story.dispatch(MAIN)
     table = story.table()
     edges = [0, *cuts, count]
-    return [table.take(slice(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+    return [table.take(slice(a, b)) for a, b in itertools.pairwise(edges)]
 
 
 def filled(*tables: MeaningTable) -> RowBuffer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +42,7 @@ def test_merging_keeps_every_byte_and_adds_none(parts: list[Extent]) -> None:
 def test_merged_extents_are_in_order_apart_and_not_empty(parts: list[Extent]) -> None:
     merged = merge_extents(parts)
     assert all(e.length > 0 for e in merged)
-    assert all(a.end < b.offset for a, b in zip(merged, merged[1:], strict=False))
+    assert all(a.end < b.offset for a, b in itertools.pairwise(merged))
 
 
 def test_extents_that_touch_become_one() -> None:
@@ -64,7 +66,7 @@ def tracker_after(lost: list[Extent], writes: list[Extent], *, cuts: tuple[int, 
     tracker = LossTracker()
     tracker.watch(7, DRIVE, 0, lost)
     edges = [0, *sorted(cuts), len(table)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         tracker.feed(table.take(slice(first, last)))
     return tracker
 

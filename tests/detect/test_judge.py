@@ -597,6 +597,27 @@ def test_a_completed_stock_window_that_is_open_at_the_end_is_violated_by_its_req
     assert "still open at the end of the trace" in window.reason
 
 
+def test_a_stock_job_that_concluded_without_a_seen_attachment_has_a_window_up_to_there() -> None:
+    story = drained()
+    write = story.reach("pwritev")
+    story.completed()
+    story.concluded()
+    story.reach("pwritev")
+    story.move(FILTER, COPY)
+    window = exit_window(story)
+    assert (lines(window.requests), window.close, window.pivoted) == ([write], None, False)
+    assert window.reason == "its end is not in the trace: whether the guest was moved is not known"
+
+
+def test_and_without_requests_it_is_inconclusive() -> None:
+    story = drained()
+    story.completed()
+    story.concluded()
+    story.move(FILTER, COPY)
+    window = exit_window(story)
+    assert (window.verdict, window.reason) == (Verdict.INCONCLUSIVE, "its end is not in the trace")
+
+
 def test_a_stock_switch_without_a_seen_drained_point_is_inconclusive() -> None:
     story = drained()
     story.completed()

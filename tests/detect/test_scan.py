@@ -24,7 +24,6 @@ from tests.timeline.story import (
     OTHER_DRIVE,
     OWN,
     Story,
-    drains,
     edges,
     exits,
     instrumented,
@@ -110,6 +109,10 @@ def test_a_finding_points_at_its_window_and_at_the_requests_that_count() -> None
         assert finding.references == rules[finding.rule].references
 
 
+def test_data_loss_ranks_above_a_broken_promise() -> None:
+    assert Severity.DATA_LOSS.rank > Severity.BROKEN_PROMISE.rank
+
+
 def test_a_finding_names_each_device_once_and_no_device_that_was_held_back() -> None:
     story = instrumented()
     story.start()
@@ -191,7 +194,7 @@ def test_the_witness_holds_the_records_of_the_window_from_the_start_of_its_itera
     closed = story.leave()
     (window,) = exits(story.trace().scan(keep_witness=True))
     assert window.witness is not None
-    assert [int(n) for n in window.witness.line] == list(range(started, closed + 1))
+    assert [int(n) for n in window.witness.batch.line] == list(range(started, closed + 1))
     assert window.witness.where(Meaning.DRAINED_BEGIN).any()
 
 
@@ -264,6 +267,42 @@ def test_a_cut_between_an_iteration_and_its_window_hides_neither_shape_nor_kick(
     (window,) = exits(Cut(trace, [cut]).scan())
     assert window.shape is Shape.CASE_1
     assert window.requests[0].kick is not None
+
+
+def test_rows_that_no_window_needs_are_not_kept() -> None:
+    vocabulary = builtin()
+    story = instrumented()
+    story.start()
+    look = story.look() - 1
+    for _ in range(5):
+        story.iteration()
+    story.defer()
+    left = story.leave()
+    after = story.iteration()
+    story.iteration()
+    scanner = Scanner(vocabulary, {r.id for r in builtin_rules()})
+    for piece in Cut(story.trace(), list(range(1, story.lines))).pieces(vocabulary.events):
+        scanner.feed(piece)
+        held = scanner._buffer.between(0, story.lines)
+        assert held is not None
+        at = int(piece.record[0])
+        if look <= at < left - 1:
+            assert int(held.record[0]) <= look
+        if at > after:
+            assert len(held) == 1
+
+
+def test_a_batch_without_rows_changes_nothing() -> None:
+    story = far_apart()
+    vocabulary = builtin()
+    scanner = Scanner(vocabulary, {EXIT_RULE})
+    trace = story.trace()
+    (batch,) = trace.batches()
+    empty = batch.take(np.zeros(len(batch), dtype=np.bool_))
+    for piece in (empty, batch, empty):
+        scanner.feed(piece)
+    (window,) = scanner.finish("synthetic", "log", trace.stats).windows
+    assert (window.verdict, window.shape) == (Verdict.VIOLATED, Shape.CASE_1)
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 80, 4096])

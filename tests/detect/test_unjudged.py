@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.timeline.story import COPY, DISK, DRIVE, FILTER, JOB, JOB2, Story, instrumented, stock
+from tests.timeline.story import COPY, DISK, FILTER, JOB, JOB2, Story, instrumented, stock
 from traceview.api import open
 from traceview.findings import Unjudged, Verdict
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -21,6 +21,14 @@ from traceview.vocabulary import builtin
 TIME_US = 1_459_344_553_123_456
 EXIT = "bs 0x10 job 0x20 ret 0 should_complete 1"
 EXIT_VALUES: dict[str, int | str] = {"bs": 0x10, "job": 0x20, "ret": 0, "should_complete": 1}
+
+
+@pytest.fixture(scope="module", autouse=True, params=["interpreted", "compiled"])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run everything here once for each path that lines can take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
+        yield
 
 
 def exit_line(*, prefix: str = "epoch", thread: int = 4711, ts_us: int = TIME_US) -> bytes:
@@ -129,6 +137,19 @@ def test_a_record_in_mid_line_behind_what_a_guest_sent_to_the_terminal_is_a_reco
     (record,) = read_log(data).records
     assert (record.byte_offset, record.line, record.tid) == (8, 1, 27555)
     assert record.values == EXIT_VALUES
+
+
+def test_a_record_in_mid_line_of_an_event_that_nothing_declares_is_kept_as_its_text() -> None:
+    data = b"/ # " + log_line("made_up", "1 2 3", thread=27555) + b"\r\n"
+    (record,) = read_log(data).records
+    assert (record.text, record.byte_offset, record.tid) == ("made_up 1 2 3", 4, 27555)
+    assert read_log(data, wanted=[]).stats.names == {"made_up": 1}
+
+
+def test_what_is_not_wanted_is_not_refused_whatever_its_text() -> None:
+    data = b"/ # " + log_line("mirror_exit", "no such text") + b"\n" + log_line("mirror_exit", "nor this") + b"\n"
+    stats = read_log(data, wanted=["mirror_start"]).stats
+    assert (stats.records, stats.names, stats.refused_count, stats.gaps) == (2, {"mirror_exit": 2}, 0, [])
 
 
 def test_digits_before_a_record_in_mid_line_are_not_taken_for_its_thread_once_the_thread_is_known() -> None:

@@ -281,14 +281,17 @@ def test_a_hostile_line_takes_no_more_time_than_its_length_explains() -> None:
     assert time.perf_counter() - started < 5
 
 
-def test_a_number_of_more_than_64_bits_is_refused_and_the_explanation_says_so() -> None:
+@pytest.mark.parametrize(
+    "number", [b"9223372036854775808", b"18446744073709551616", b"-9223372036854775809", b"9" * 20]
+)
+def test_a_number_that_its_64_bits_do_not_hold_is_refused_and_the_explanation_says_so(number: bytes) -> None:
     form = next(f for f in FORMS if f.name == "mirror_exit")
-    text = b"bs 0x1 job 0x2 ret 99999999999999999999 should_complete 1"
+    text = b"bs 0x1 job 0x2 ret " + number + b" should_complete 1"
     line = log_line("mirror_exit", text)
     assert DecodePlan(form, StringTable()).decode(text) is None
     shown = explain(line, [form]).split("\n")
     assert "expected a number of 64 bits" in shown[0]
-    assert shown[1][shown[2].index("^") :].startswith("99999999999999999999")
+    assert shown[1][shown[2].index("^") :].startswith(number.decode())
 
 
 def test_a_refused_line_is_explained_by_what_was_expected_with_a_caret_under_the_place() -> None:
@@ -312,6 +315,21 @@ def test_the_explanation_of_a_line_that_goes_on_says_that_its_end_was_expected()
     form = next(f for f in FORMS if f.name == "mirror_exit")
     message = explain(log_line("mirror_exit", b"bs 0x1 job 0x2 ret 0 should_complete 1 2"), [form]).split("\n")[0]
     assert "expected the end of the line" in message
+
+
+def test_the_explanation_calls_a_string_a_string_and_shows_literals_as_they_are() -> None:
+    form = next(f for f in FORMS if f.name == "job_state_transition")
+    line = log_line("job_state_transition", b"job 0x1 (ret: 0) attempting allowed change")
+    message = explain(line, [form]).split("\n")[0]
+    assert message.startswith('job_state_transition (3.0 to 9.0): expected " transition (" or STRING at column ')
+
+
+def test_text_that_prints_no_argument_is_passed_over_between_strings() -> None:
+    form = declared('e(const char *a, const char *b) "<%s> %m [%s]"').all[0].form
+    strings = StringTable()
+    values = DecodePlan(form, strings).decode(b"<x> Input/output error [y]")
+    assert values is not None
+    assert [strings[v] for v in values] == ["x", "y"]
 
 
 def test_a_line_is_explained_for_each_form_that_its_event_has_had() -> None:

@@ -123,17 +123,17 @@ def test_an_id_that_is_mapped_anew_stands_for_another_event_and_both_are_counted
     assert reading.stats.names == {"mirror_before_flush": 2, "mirror_before_drain": 1}
 
 
-def test_the_form_of_an_event_is_one_of_the_releases_that_have_the_mapped_events() -> None:
-    """Offset and length were sectors up to 2.9 and bytes from 2.10: both take 16 bytes of a record."""
-    for other, arguments in (
-        ("aio_co_schedule", ["offset", "bytes"]),
-        ("bdrv_aio_readv", ["sector_num", "nb_sectors"]),
-    ):
-        out = SimpletraceWriter(4)
-        out.mappings({1: "mirror_one_iteration", 2: "bdrv_co_preadv" if arguments[0] == "offset" else other})
-        out.record(1, (0x1, 8, 16))
-        (record,) = read_simpletrace(out.data).records
-        assert list(record.values) == ["s", *arguments]
+@pytest.mark.parametrize(
+    ("mapped_too", "arguments"),
+    [("bdrv_co_preadv", ["offset", "bytes"]), ("bdrv_aio_readv", ["sector_num", "nb_sectors"])],
+)
+def test_a_form_is_chosen_by_the_releases_that_have_the_other_events(mapped_too: str, arguments: list[str]) -> None:
+    """A job's copies were told in sectors up to 2.9 and in bytes from 2.10: both take 16 bytes of a record."""
+    out = SimpletraceWriter(4)
+    out.mappings({1: "mirror_one_iteration", 2: mapped_too})
+    out.record(1, (0x1, 8, 16))
+    (record,) = read_simpletrace(out.data).records
+    assert list(record.values) == ["s", *arguments]
 
 
 def test_an_event_of_other_releases_than_the_rest_is_read_in_the_form_that_fits() -> None:
@@ -305,9 +305,12 @@ def test_a_record_of_the_wrong_length_means_declarations_of_another_build(
 
 
 @VERSIONS
-def test_a_string_that_reaches_behind_its_record_means_declarations_of_another_build(version: int) -> None:
+@pytest.mark.parametrize("values", [(1, b"name", 2), (1, b"name"), (1,), (1, b"name", 2, b"raw", 3)])
+def test_a_record_with_strings_that_does_not_come_out_even_means_declarations_of_another_build(
+    version: int, values: tuple[Value, ...]
+) -> None:
     out = writer(version)
-    put(out, "bdrv_open_common", (1, b"name", 2))
+    put(out, "bdrv_open_common", values)
     with pytest.raises(DeclarationsMismatchError, match="record of bdrv_open_common has"):
         read_simpletrace(out.data, declarations=BUILD)
 
@@ -390,9 +393,11 @@ def test_a_name_that_is_no_ascii_is_read_all_the_same() -> None:
 def outcome(data: bytes, declarations: Declarations | None, chunk_bytes: int) -> Reading | str:
     """Return what reading gives: the records, or the error that is documented. Any other error is the test's."""
     try:
-        return read_simpletrace(data, declarations=declarations, chunk_bytes=chunk_bytes)
+        reading = read_simpletrace(data, declarations=declarations, chunk_bytes=chunk_bytes)
     except (DeclarationsMismatchError, DeclarationsNeededError, UnsupportedVersionError) as e:
         return str(e)
+    reading.stats.bytes_read = 0  # where a damaged file is given up, more or less of it has been read ahead
+    return reading
 
 
 @given(st.sampled_from([2, 3, 4]), st.sampled_from("<>"), st.binary(max_size=200), st.integers(1, 250))
@@ -421,7 +426,8 @@ def values_of(form: EventForm) -> st.SearchStrategy[tuple[Value, ...]]:
     return st.tuples(*(kinds[a.kind] for a in form.args))
 
 
-NEWEST = [e.forms[0] for e in builtin().events.values()]
+NEWEST = [f for f in (e.forms[0] for e in builtin().events.values()) if f.releases is None or f.releases[1] == "9.0"]
+"""Forms that one release can have at the same time."""
 
 
 @given(st.data())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ def learned(story: Story, *cuts: int) -> DeviceMap:
     """Return the map after the story, cut into tables at the given records."""
     known, table = DeviceMap(), story.table()
     edges = [0, *cuts, len(table)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         known.feed(table.take(slice(first, last)))
     return known
 

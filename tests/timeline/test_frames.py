@@ -40,7 +40,7 @@ PAST_FLOATS = 2**53 + 1
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    return {n: str(t).replace("object", "str") for n, t in frame.dtypes.items()}
+    return {str(n): str(t).replace("object", "str") for n, t in frame.dtypes.items()}
 
 
 def everything() -> Story:
@@ -147,7 +147,7 @@ def test_notifier_reads_are_told_with_what_served_them() -> None:
 def test_a_table_without_its_events_says_which_meanings_the_trace_lacks(table: str) -> None:
     story = Story()
     story.start()
-    with pytest.raises(MissingEventsError, match="no event of the trace means any of: [a-z_, ]+"):
+    with pytest.raises(MissingEventsError, match=r"no event of the trace means any of: [a-z_, ]+"):
         getattr(story.trace().timeline(), table)
 
 

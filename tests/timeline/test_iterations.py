@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ def numbers(story: Story, *cuts: int) -> list[int]:
     counter, table = IterationCounter(), story.table()
     found: list[int] = []
     edges = [0, *cuts, len(table)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         piece = table.take(slice(first, last))
         counter.number(piece)
         found += [int(i) for i in piece.iteration]

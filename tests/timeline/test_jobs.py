@@ -23,9 +23,9 @@ from traceview.timeline.jobs import Job, JobTracker, Step
 
 COLUMNS = {
     "job": "str", "kind": "str", "node": "str", "node_image": "str", "target": "str", "target_image": "str",
-    "start_record": "Int64", "last_look_record": "Int64", "before_drain_record": "Int64", "drained_record": "Int64", "deferred_record": "Int64", "exit_record": "Int64",
-    "exit_done_record": "Int64", "completed_record": "Int64", "switched_record": "Int64", "start_ns": "Int64",
-    "end_ns": "Int64", "ret": "Int64", "pivoted": "boolean",
+    "start_record": "Int64", "last_look_record": "Int64", "before_drain_record": "Int64", "drained_record": "Int64",
+    "deferred_record": "Int64", "exit_record": "Int64", "exit_done_record": "Int64", "completed_record": "Int64",
+    "switched_record": "Int64", "start_ns": "Int64", "end_ns": "Int64", "ret": "Int64", "pivoted": "boolean",
 }  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from traceview.events import Int64Array
 from traceview.vocabulary import Meaning, MeaningTable
 
 __all__ = ["MAX_RECORDS", "RowBuffer"]
@@ -15,11 +18,14 @@ class RowBuffer:
 
     def __init__(self) -> None:
         self._tables: list[MeaningTable] = []
+        self._calls: list[Int64Array] = []
+        """For each table, the records that call main_loop_wait."""
 
     def append(self, table: MeaningTable) -> None:
         """Add the next table."""
         if len(table):
             self._tables.append(table)
+            self._calls.append(table.record[table.where(Meaning.ITERATION)])
 
     def between(self, first: int, last: int) -> MeaningTable | None:
         """Return the rows with record numbers from `first` to `last`, both included, or None if there are none."""
@@ -31,11 +37,10 @@ class RowBuffer:
 
     def iteration_start(self, record: int) -> int:
         """Return the record of the last main_loop_wait at or before `record`, or `record` if none is held."""
-        for table in reversed(self._tables):
-            if int(table.record[0]) <= record:
-                calls = table.record[table.where(Meaning.ITERATION) & (table.record <= record)]
-                if len(calls):
-                    return int(calls[-1])
+        for calls in reversed(self._calls):
+            at = int(np.searchsorted(calls, record, side="right"))
+            if at:
+                return int(calls[at - 1])
         return record
 
     def trim(self, needed_from: int | None) -> None:
@@ -45,4 +50,4 @@ class RowBuffer:
         reach = int(self._tables[-1].record[-1]) - MAX_RECORDS
         keep = reach if needed_from is None else max(needed_from, reach)
         while self._tables and (needed_from is None or int(self._tables[0].record[-1]) < keep):
-            del self._tables[0]
+            del self._tables[0], self._calls[0]

@@ -58,12 +58,10 @@ def collect(
         candidate.end_record = first.record
     if first is None:
         return candidate
-    if candidate.end_record - first.record > MAX_RECORDS:
+    too_long = candidate.end_record - first.record > MAX_RECORDS
+    rows = None if too_long else buffer.between(buffer.iteration_start(first.record), candidate.end_record)
+    if rows is None or int(rows.record[0]) > first.record:
         candidate.bounded = False
-        return candidate
-    start = buffer.iteration_start(first.record)
-    rows = buffer.between(start, candidate.end_record)
-    if rows is None:
         return candidate
     inside = rows.record > first.record
     if close is not None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from traceview.events import Int64Array
 from traceview.findings import Extent
-from traceview.vocabulary import Meaning, MeaningTable, Op
+from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
 __all__ = ["LossTracker", "merge_extents"]
 
@@ -33,6 +34,13 @@ class _Loss:
         self.since = since
         self.left = extents
         self.rewritten = 0
+
+    def touched_by(self, start: Int64Array, end: Int64Array) -> Mask:
+        """Return which of the writes from `start` to `end` overlap what is left."""
+        ends = np.array([e.end for e in self.left], dtype=np.int64)
+        starts = np.array([e.offset for e in self.left] + [np.iinfo(np.int64).max], dtype=np.int64)
+        # What is left is disjoint and in order: only the first extent that ends behind a write's start can overlap it.
+        return starts[np.searchsorted(ends, start, side="right")] < end
 
     def overwrite(self, start: int, end: int) -> None:
         kept: list[Extent] = []
@@ -63,19 +71,19 @@ class LossTracker:
         """Take the next table of the trace (also the one in which a window was just closed)."""
         if not self._by_blk:
             return
-        writes = table.where(Meaning.SUBMIT, Meaning.REACH) & np.isin(table.op, _WRITES)
+        writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH) & np.isin(table.op, _WRITES))
+        blks = table.role("blk", writes)
         for blk, losses in self._by_blk.items():
-            rows = np.flatnonzero(writes & (table.roles["blk"] == blk))
-            if not len(rows):
+            rows = writes[blks == blk]
+            if not len(rows) or not losses:
                 continue
-            start = table.roles["offset"][rows]
-            end = start + table.roles["length"][rows]
+            start = table.role("offset", rows)
+            end = start + table.role("length", rows)
             record = table.record[rows]
             for loss in losses:
                 if not loss.left:
                     continue
-                near = (record > loss.since) & (start < loss.left[-1].end) & (end > loss.left[0].offset)
-                for i in np.flatnonzero(near):
+                for i in np.flatnonzero((record > loss.since) & loss.touched_by(start, end)):
                     loss.overwrite(int(start[i]), int(end[i]))
             self._by_blk[blk] = [x for x in losses if x.left]
 

@@ -24,6 +24,7 @@ from traceview.vocabulary import Mask, Meaning, MeaningTable, Op, Row, Vocabular
 __all__ = ["SCAN_MEANINGS", "Scanner"]
 
 _ANCHORS = (*JobTracker.MEANINGS, *NameTracker.MEANINGS)
+_OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in (Meaning.PIVOT, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH))
 _REQUESTS = (
     Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST, Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY,
 )  # fmt: skip
@@ -97,9 +98,8 @@ class Scanner:
         self._buffer.trim(self._buffer.iteration_start(min(needed)))
 
     def _note_seen(self, batch: EventBatch, table: MeaningTable) -> None:
-        for pair in np.unique(table.meaning.astype(np.int32) * 16 + table.op):
-            self._seen.add((Meaning(int(pair) // 16), Op(int(pair) % 16)))
-        for code in np.unique(batch.code):
+        self._seen |= table.seen()
+        for code in np.flatnonzero(np.bincount(batch.code)).tolist():
             form = batch.forms[code]
             self._forms[id(form)] = form
 
@@ -109,11 +109,19 @@ class Scanner:
         Entries of coroutines are many; only those of jobs count, which are known or start in this very table.
         """
         mask = table.where(*_ANCHORS)
-        entries = table.where(Meaning.COROUTINE_ENTER)
-        if entries.any():
-            starting = table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN)
-            jobs = set(self._jobs.running) | {int(j) for j in np.unique(table.roles["job"][starting])}
-            mask &= ~entries | np.isin(table.roles["job"], list(jobs))
+        entries = np.flatnonzero(table.where(Meaning.COROUTINE_ENTER))
+        if len(entries):
+            starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
+            jobs = set(self._jobs.running) | {int(j) for j in np.unique(table.role("job", starting))}
+            mask[entries] = np.isin(table.role("job", entries), list(jobs))
+        # Of a run of looks and copying by one job only the last changes what follows.
+        steps = np.flatnonzero(mask & table.where(*_OF_JOB))
+        jobs_of = table.role("job", steps)
+        order = np.argsort(jobs_of, kind="stable")
+        passing = table.where(Meaning.JOB_LOOK, Meaning.JOB_ACTIVITY)[steps[order]]
+        look = table.where(Meaning.JOB_LOOK)[steps[order]]
+        same = jobs_of[order][:-1] == jobs_of[order][1:]
+        mask[steps[order][:-1][same & passing[:-1] & look[1:]]] = False
         return mask
 
     def _anchor(self, row: Row) -> None:

@@ -7,9 +7,11 @@ middle of a physical line from text that is none.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from traceview.errors import GrammarError
 from traceview.events import (
@@ -30,12 +32,17 @@ from traceview.formats.declarations import Declarations
 from traceview.formats.log_grammar import DecodePlan, scanner
 from traceview.source import ByteSource
 
+if TYPE_CHECKING:
+    from traceview.formats.log_compiled import CompiledLines
+
 __all__ = ["FORMAT", "LogReader"]
 
 MAX_LINE = 1 << 24
 """A line longer than this is no record; it is passed over without being held in memory."""
 MAX_REFUSED = 100
 """How many refused lines are kept for explanation; all are counted."""
+COMPILED_FROM = 8 << 20
+"""The part of a log before this byte is read by the Python path: small logs need not wait for the compiled one."""
 _NS = 1_000_000_000
 # Without prefix any words could be a record; QEMU's event names all have an underscore or are declared.
 _LIKELY_NAME = re.compile(rb"[a-z][a-z0-9]*_[A-Za-z0-9_]*")
@@ -78,13 +85,15 @@ class LogReader:
         self._source = source
         self._forms_of = forms_of
         self._declarations = declarations
-        self._builder = BatchBuilder()
+        self.builder = BatchBuilder()
         self._wanted: Wanted = lambda _name: False
-        self._events: dict[bytes, _Event] = {}
-        self._threads: set[bytes] = set()
-        self._prefixed = False
+        self.events: dict[bytes, _Event] = {}
+        self.threads: set[bytes] = set()
+        self.prefixed = False
         self._second = b""
         self._second_ns = 0
+        self._compiled: CompiledLines | None = None
+        self._interpreted = os.environ.get("TRACEVIEW_COMPILED") == "0"
 
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
@@ -104,18 +113,30 @@ class LogReader:
             if end > MAX_LINE:
                 self._block(buffer[:end], base)
             elif end:
-                self._lines(buffer[:end], base)
+                self._take(buffer[:end], base)
             carry, base = buffer[end:], base + end
             if len(carry) > MAX_LINE:
                 self._too_long(base)
                 base, carry, skipping = base + len(carry), b"", True
-            if len(self._builder) >= BATCH_ROWS:
-                yield from self._builder.flush()
+            if len(self.builder) >= BATCH_ROWS:
+                yield from self.builder.flush()
         if carry:
             self._unfinished(carry, base)
-        yield from self._builder.flush()
-        self.stats.names = {n.decode("ascii"): e.count for n, e in self._events.items() if e.count}
-        self.stats.unknown_names = {n for n in self.stats.names if not self._events[n.encode()].plans}
+        yield from self.builder.flush()
+        self.stats.names = {n.decode("ascii"): e.count for n, e in self.events.items() if e.count}
+        self.stats.unknown_names = {n for n in self.stats.names if not self.events[n.encode()].plans}
+
+    def _take(self, block: bytes, base: int) -> None:
+        """Take complete lines, compiled where the log is large enough to be worth it."""
+        if self._compiled is None and base >= COMPILED_FROM and not self._interpreted:
+            self._compiled = _compiled_lines(self)
+            self._interpreted = self._compiled is None
+        if self._compiled is None:
+            self.take_lines(block, base)
+            return
+        self._compiled.take(block, base)
+        if not self._compiled.worth_it:
+            self._compiled, self._interpreted = None, True
 
     def _block(self, block: bytes, base: int) -> None:
         """Take complete lines of which some may be too long."""
@@ -124,12 +145,12 @@ class LogReader:
             end = block.index(b"\n", at) + 1
             if end - 1 - at > MAX_LINE:
                 if at > taken:
-                    self._lines(block[taken:at], base + taken)
+                    self._take(block[taken:at], base + taken)
                 self._too_long(base + at)
                 taken = end
             at = end
         if taken < len(block):
-            self._lines(block[taken:], base + taken)
+            self._take(block[taken:], base + taken)
 
     def _too_long(self, base: int) -> None:
         stats = self.stats
@@ -144,7 +165,7 @@ class LogReader:
         stats.lines += 1
         stats.other_lines += 1
         looks = scanner().line.match(line)
-        cut_prefix = self._prefixed and line[:1].isdigit()
+        cut_prefix = self.prefixed and line[:1].isdigit()
         bare = looks is not None and looks.start(scanner().name) == 0
         record = looks is not None and (not bare or self._bare_name(looks[scanner().name]))
         if not record and not cut_prefix and scanner().embedded.search(line) is None:
@@ -152,7 +173,7 @@ class LogReader:
         text = "the last line has no end: it may be cut, and is not judged"
         stats.gaps.append(Gap("cut", stats.records, base, stats.lines, stats.last_ts_ns, 1, text))
 
-    def _lines(self, block: bytes, base: int) -> None:
+    def take_lines(self, block: bytes, base: int) -> None:
         """Take complete lines; `base` is the offset of the first in the file."""
         scan = scanner()
         name_group, text_group = scan.name, scan.text
@@ -166,7 +187,7 @@ class LogReader:
             at = match.end() + 1
             stats.lines += 1
             name = match[name_group]
-            event = self._events.get(name)
+            event = self.events.get(name)
             if event is None:
                 event = self._event(name)
             prefixed = match.start(name_group) > start
@@ -190,7 +211,7 @@ class LogReader:
             ts, tid = self._count(match, prefixed)
             event.count += 1
             if event.wanted:
-                self._builder.add(event.code[which], (stats.records - 1, stats.lines, base + start, ts, tid), values)
+                self.builder.add(event.code[which], (stats.records - 1, stats.lines, base + start, ts, tid), values)
         if at < len(block):
             self._others(block[at:-1], base + at)
 
@@ -201,15 +222,15 @@ class LogReader:
         # A user's declarations come first; a log of another build than theirs is read with the built-in forms.
         for form in [*([declared] if declared is not None else []), *self._forms_of(text)]:
             try:
-                plans.append(DecodePlan(form, self._builder.strings))
+                plans.append(DecodePlan(form, self.builder.strings))
             except GrammarError:  # a form whose line cannot be taken apart: its text is kept as it is
                 continue
         wanted = self._wanted(text)
         codes: list[int] = []
         if wanted:
             whole = EventForm(text, (Arg("text", Kind.STRING),), (Conversion("STRING", 0),), declared=False)
-            codes = [self._builder.code_of(f) for f in ([p.form for p in plans] or [whole])]
-        event = self._events[name] = _Event(plans, codes, wanted)
+            codes = [self.builder.code_of(f) for f in ([p.form for p in plans] or [whole])]
+        event = self.events[name] = _Event(plans, codes, wanted)
         return event
 
     def _decoded(self, event: _Event, text: bytes) -> tuple[int, Sequence[int] | None]:
@@ -220,7 +241,7 @@ class LogReader:
                 return which, values
         if event.plans:
             return 0, None
-        return 0, (self._builder.strings.intern(text),) if event.wanted else ()
+        return 0, (self.builder.strings.intern(text),) if event.wanted else ()
 
     def _accept_bare(self, name: bytes, event: _Event, text: bytes) -> bool:
         """Say whether a line without prefix is a record: its form fits, or it is likely in a log without prefixes."""
@@ -230,21 +251,21 @@ class LogReader:
 
     def _bare_name(self, name: bytes) -> bool:
         """Say whether the first word of a line without prefix can be the name of an event."""
-        event = self._events.get(name)
+        event = self.events.get(name)
         if event is not None and event.plans:
             return True
-        return not self._prefixed and _LIKELY_NAME.fullmatch(name) is not None
+        return not self.prefixed and _LIKELY_NAME.fullmatch(name) is not None
 
     def _count(self, match: re.Match[bytes], prefixed: bool) -> tuple[int, int]:
         """Count a record and return its time in ns and its thread."""
         ts, tid = NO_TIME, NO_THREAD
         if prefixed:
             scan = scanner()
-            self._prefixed = True
+            self.prefixed = True
             thread = match[scan.thread]
             if thread is not None:
                 ts, tid = self._epoch(match[scan.seconds], match[scan.microseconds]), int(thread)
-                self._threads.add(thread)
+                self.threads.add(thread)
             else:
                 ts, tid = _iso_prefix(match)
         stats = self.stats
@@ -283,7 +304,7 @@ class LogReader:
         for inner in scanner().embedded.finditer(line, search_from):
             # Digits before a record may have run into its thread; the threads named so far tell, if just one fits.
             stop = inner.end("epoch_THREAD")
-            starts = [at for at in range(inner.start(), stop) if line[at:stop] in self._threads]
+            starts = [at for at in range(inner.start(), stop) if line[at:stop] in self.threads]
             if begin is not None:
                 end = starts[0] if len(starts) == 1 else inner.start()
                 self._piece(line[begin:end], offset + begin, sure_of_end=len(starts) == 1)
@@ -300,7 +321,7 @@ class LogReader:
         match = scanner().line.match(piece)
         assert match is not None, "a piece begins with a prefix and a name"
         name, text = match[scanner().name], match[scanner().text]
-        event = self._events.get(name) or self._event(name)
+        event = self.events.get(name) or self._event(name)
         if not event.plans:
             self._add(match, offset, event, *self._decoded(event, text))
             return
@@ -323,7 +344,7 @@ class LogReader:
         event.count += 1
         if event.wanted and values is not None:
             row = (self.stats.records - 1, self.stats.lines, offset, ts, tid)
-            self._builder.add(event.code[which], row, values)
+            self.builder.add(event.code[which], row, values)
 
     def _unreadable(self, line: bytes, match: re.Match[bytes], offset: int, event: _Event) -> None:
         """Take a record of which no more than its event can be told. It is a record all the same, and has a number."""
@@ -360,6 +381,15 @@ def _iso_ns(text: bytes) -> int:
 def _time(ts_ns: int) -> int:
     """Return a time, or NO_TIME where it is so far off that 64 bits do not hold it."""
     return ts_ns if abs(ts_ns) < 1 << 63 else NO_TIME
+
+
+def _compiled_lines(reader: LogReader) -> CompiledLines | None:
+    """Return the compiled path for a reader, or None where Numba is not installed."""
+    try:
+        from traceview.formats.log_compiled import CompiledLines as Lines  # noqa: PLC0415  (slow to import)
+    except ImportError:
+        return None
+    return Lines(reader)
 
 
 FORMAT = FormatInfo(

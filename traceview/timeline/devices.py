@@ -36,11 +36,9 @@ class _TakenUp:
 
     @classmethod
     def of(cls, table: MeaningTable) -> _TakenUp:
-        rows = table.take(np.flatnonzero(table.where(Meaning.DEVICE_REQUEST)))
-        roles = rows.roles
-        return cls(
-            rows.record, roles["device"], roles["request"], rows.op.astype(np.int64), roles["offset"], roles["length"]
-        )
+        rows = np.flatnonzero(table.where(Meaning.DEVICE_REQUEST))
+        device, request, offset, length = (table.role(r, rows) for r in ("device", "request", "offset", "length"))
+        return cls(table.record[rows], device, request, table.op[rows].astype(np.int64), offset, length)
 
     def device_of(self, record: int, request: int, op: int, offset: int, length: int) -> int | None:
         """Return the device that took up what is submitted at `record`, the latest that fits, or None."""
@@ -75,10 +73,14 @@ class DeviceMap:
         self._recent = [r for r in self._recent if int(r.record[-1]) >= int(table.record[0]) - REACH_BACK]
         if len(taken_up.record):
             self._recent.append(taken_up)
-        submitted = table.where(Meaning.SUBMIT, Meaning.REACH)
+        submitted = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
+        blks = table.role("blk", submitted)
+        undecided = np.ones(len(blks), dtype=np.bool_)
         for blk in self._done:
-            submitted &= table.roles["blk"] != blk
-        for row in table.rows(submitted):
+            undecided &= blks != blk
+        if not undecided.any():
+            return
+        for row in map(table.row, submitted[undecided]):
             blk = row.role("blk")
             if blk not in self._done:
                 self._look(blk, row.record, row.role("request"), int(row.op), row.role("offset"), row.role("length"))

@@ -39,7 +39,7 @@ class EventMeaning:
             self.op_flag: dict[str, Any] = table.get("op_flag", {})
             self.roles = {r: [Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
             self._forms: list[list[str]] = table["forms"]
-        except (KeyError, AttributeError, ValueError) as e:
+        except (LookupError, AttributeError, ValueError) as e:
             raise GrammarError(f"vocabulary: event {name}: {e}") from e
         unknown = set(self.roles) - set(ROLES)
         if unknown:
@@ -148,12 +148,13 @@ class Vocabulary:
 def _ops_by_row(event: EventMeaning, form: EventForm, args: Int64Array, batch: EventBatch) -> Int64Array:
     """Return the operations of records whose arguments tell them: by a string, or by a flag."""
     ops = np.full(len(args), int(event.op), dtype=np.int64)
-    if event.op_from and form.slot(event.op_from["arg"]) >= 0:
+    kinds = {a.name: a.kind for a in form.args}  # of a user's declaration perhaps
+    if event.op_from and kinds.get(event.op_from["arg"]) is Kind.STRING:
         values = args[:, form.slot(event.op_from["arg"])]
         for label, text in event.op_from.items():
             if label != "arg":
                 ops[values == batch.strings.find(text)] = Op[label.upper()]
-    if event.op_flag and form.slot(event.op_flag["arg"]) >= 0:
+    if event.op_flag and kinds.get(event.op_flag["arg"], Kind.STRING) is not Kind.STRING:
         flags = args[:, form.slot(event.op_flag["arg"])]
         ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
     return ops

@@ -31,6 +31,15 @@ class Term:
         """Return the names of the arguments it takes."""
         return {self.arg, *(operand for _, operand in self.factors if not operand.isdigit())}
 
+    def constant(self) -> int | None:
+        """Return the number that the argument is multiplied by, or None if there is more to the term."""
+        factor = 1
+        for sign, operand in self.factors:
+            if sign != "*" or not operand.isdigit():
+                return None
+            factor *= int(operand)
+        return factor
+
     def values(self, form: EventForm, args: Int64Array) -> Int64Array:
         """Return the term's value for each row of `args`, the arguments of records of `form`."""
         result: Int64Array = args[:, form.slot(self.arg)]
@@ -61,6 +70,7 @@ class Binding:
     forms: Sequence[EventForm]
     bound: list[BoundForm] = field(default_factory=list)
     _meaning: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
+    _plain: dict[str, tuple[npt.NDArray[np.bool_], Int64Array, Int64Array]] = field(default_factory=dict)
     _op: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
 
     def _grow(self) -> None:
@@ -87,14 +97,49 @@ class Binding:
                     ops[rows] = bound.ops(batch.args[rows], batch)
         return ops
 
-    def role(self, batch: EventBatch, role: str) -> Int64Array:
-        """Return a role for each row of a batch: 0 (-1 for a string) where a row's event does not have it."""
+    def role(self, batch: EventBatch, role: str, rows: Int64Array | None = None) -> Int64Array:
+        """Return a role for each row of a batch, or for the given rows of it.
+
+        The value is 0 (-1 for a string) where a row's event does not have the role.
+        """
         self._grow()
-        values = np.full(len(batch), -1 if role in STRING_ROLES else 0, dtype=np.int64)
+        codes = batch.code if rows is None else batch.code[rows]
+        plain, slot, scale = self._plain_terms(role)
+        values = np.full(len(codes), -1 if role in STRING_ROLES else 0, dtype=np.int64)
+        places = np.flatnonzero(plain[codes]) if len(codes) else np.zeros(0, dtype=np.int64)
+        if len(places):
+            found = codes[places]
+            values[places] = batch.args[places if rows is None else rows[places], slot[found]] * scale[found]
         for code, bound in enumerate(self.bound):
             term = bound.terms.get(role)
-            if term is not None:
-                rows = np.flatnonzero(batch.code == code)
-                if len(rows):
-                    values[rows] = term.values(self.forms[code], batch.args[rows])
+            if term is not None and not plain[code]:
+                places = np.flatnonzero(codes == code)
+                if len(places):
+                    args = batch.args[places if rows is None else rows[places]]
+                    values[places] = term.values(self.forms[code], args)
         return values
+
+    def _plain_terms(self, role: str) -> tuple[npt.NDArray[np.bool_], Int64Array, Int64Array]:
+        """Return, by code, whether a form's term for a role is one argument times a number, its slot, the number."""
+        known = self._plain.get(role)
+        if known is not None and len(known[0]) == len(self.bound):
+            return known
+        plain = np.zeros(len(self.bound), dtype=np.bool_)
+        slot, scale = np.zeros(len(self.bound), dtype=np.int64), np.ones(len(self.bound), dtype=np.int64)
+        for code, bound in enumerate(self.bound):
+            term = bound.terms.get(role)
+            factor = term.constant() if term is not None else None
+            if term is not None and factor is not None:
+                plain[code], slot[code], scale[code] = True, self.forms[code].slot(term.arg), factor
+        self._plain[role] = plain, slot, scale
+        return self._plain[role]
+
+    def seen(self, batch: EventBatch, op: npt.NDArray[np.int16]) -> set[tuple[Meaning, Op]]:
+        """Return the meanings that occur in a batch, each with its operation; `op` is that of each row."""
+        self._grow()
+        pairs = set()
+        for code in np.flatnonzero(np.bincount(batch.code)).tolist():
+            bound = self.bound[code]
+            ops = [int(bound.op)] if bound.ops is None else np.unique(op[batch.code == code]).tolist()
+            pairs |= {(bound.meaning, Op(o)) for o in ops}
+        return pairs

@@ -38,8 +38,8 @@ class MeaningTable:
     """Records with what they mean, in file order; one row a record.
 
     `batch` holds the records themselves. `meaning` and `op` (int16) hold `Meaning` and `Op`. `roles` maps each role to
-    an int64 column (0 where a record does not have it, -1 for a string), made on demand. `iteration` (int64) is the number
-    of main_loop_wait calls seen so far, 0 before the first or without them.
+    an int64 column (0 where a record does not have it, -1 for a string), made on demand. `iteration` (int64) is the
+    number of main_loop_wait calls seen so far, 0 before the first or without them.
     """
 
     __slots__ = ("_binding", "batch", "iteration", "meaning", "op", "roles")
@@ -77,6 +77,14 @@ class MeaningTable:
         chosen = np.zeros(max(Meaning) + 1, dtype=np.bool_)
         chosen[list(meanings)] = True
         return chosen[self.meaning]
+
+    def seen(self) -> set[tuple[Meaning, Op]]:
+        """Return the meanings that occur, each with its operation."""
+        return self._binding.seen(self.batch, self.op)
+
+    def role(self, name: str, rows: Int64Array) -> Int64Array:
+        """Return a role of the given rows alone, which is cheaper than the whole column."""
+        return self._binding.role(self.batch, name, rows)
 
     def take(self, rows: Mask | Int64Array | slice) -> MeaningTable:
         """Return the table of the chosen rows."""

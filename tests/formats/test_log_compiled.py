@@ -1,0 +1,134 @@
+"""The compiled path of log lines gives what the Python path gives, on everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import strategies
+from tests.conftest import CapturePath
+from tests.formats import Reading, read_log
+from tests.writers import log_line
+from traceview.detect.scan import SCAN_MEANINGS
+from traceview.events import ReadStats
+from traceview.formats import log
+from traceview.formats.log_tables import KernelTables
+from traceview.vocabulary import builtin
+
+NEVER = 1 << 62
+SAMPLES = sorted((Path(__file__).parents[2] / "sample-traces").glob("*/trace.log"))
+
+
+def for_a_scan(name: str) -> bool:
+    event = builtin().events.get(name)
+    return event is not None and event.meaning in SCAN_MEANINGS
+
+
+def told(stats: ReadStats) -> dict[str, object]:
+    """Return all that a reading tells, apart from its records."""
+    return {slot: getattr(stats, slot) for slot in ReadStats.__slots__}
+
+
+def both(data: bytes, *, everything: bool, chunk_bytes: int = 1 << 20) -> tuple[Reading, Reading]:
+    wanted = (lambda _name: True) if everything else for_a_scan
+    readings = []
+    for compiled_from in (0, NEVER):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(log, "COMPILED_FROM", compiled_from)
+            readings.append(read_log(data, wanted=wanted, chunk_bytes=chunk_bytes))
+    return readings[0], readings[1]
+
+
+def assert_alike(data: bytes, *, everything: bool = False, chunk_bytes: int = 1 << 20) -> Reading:
+    compiled, interpreted = both(data, everything=everything, chunk_bytes=chunk_bytes)
+    assert compiled.records == interpreted.records
+    assert told(compiled.stats) == told(interpreted.stats)
+    return compiled
+
+
+def lines() -> st.SearchStrategy[bytes]:
+    whole = strategies.log_lines(strategies.vocabulary_lines())
+    epoch = st.builds(
+        lambda line, thread, ts_us: log_line(line.form.name, line.text, prefix="epoch", thread=thread, ts_us=ts_us),
+        strategies.vocabulary_lines(),
+        st.sampled_from([1, 12, 4711, 47110]),
+        st.integers(1_459_344_553_000_000, 1_459_344_554_000_000),
+    )
+    return st.one_of(epoch, epoch, epoch, whole, strategies.damaged(epoch), strategies.other_lines())
+
+
+@settings(max_examples=300)
+@given(st.lists(lines(), min_size=1, max_size=12), st.booleans(), st.booleans())
+def test_both_paths_agree_on_lines_of_all_kinds(pieces: list[bytes], everything: bool, ended: bool) -> None:
+    assert_alike(b"\n".join(pieces) + (b"\n" if ended else b""), everything=everything)
+
+
+@settings(max_examples=60)
+@given(st.lists(lines(), min_size=1, max_size=6), st.data())
+def test_both_paths_agree_however_the_bytes_are_cut(pieces: list[bytes], data: st.DataObject) -> None:
+    whole = b"\n".join(pieces) + b"\n"
+    assert_alike(whole, chunk_bytes=data.draw(strategies.chunk_sizes(len(whole))))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.parent.name)
+@pytest.mark.parametrize("everything", [False, True], ids=["for a scan", "all events"])
+def test_both_paths_agree_on_every_sample(sample: Path, everything: bool) -> None:
+    assert assert_alike(sample.read_bytes(), everything=everything).records
+
+
+@pytest.mark.captures
+@pytest.mark.parametrize(
+    "name", ["qemu-2.4.0/mirror-cancelled", "qemu-7.2.22/stderr-mixed", "qemu-4.1.0/mirror-vblk-noioeventfd"]
+)
+def test_both_paths_agree_on_whole_captures(name: str, capture_path: CapturePath) -> None:
+    assert assert_alike(capture_path(name, "trace.log").read_bytes()).records
+
+
+def test_numbers_that_may_overflow_are_left_to_the_python_path() -> None:
+    digits = b"9223372036854775808"
+    reading = assert_alike(
+        b"1@2.000003:mirror_before_drain s 0x1 dirty count 5\n"
+        b"1@2.000004:mirror_before_drain s 0x1 dirty count " + digits + b"\n"
+        b"1@2.000005:mirror_before_drain s 0xffffffffffffffff dirty count 7\n"
+    )
+    assert [r.values["cnt"] for r in reading.records] == [5, 7]
+    assert reading.stats.records == 3
+
+
+def test_a_log_that_the_compiled_path_cannot_take_is_given_back_to_the_python_path() -> None:
+    bare = b"".join(b"mirror_before_drain s 0x%x dirty count 0\n" % i for i in range(60_000))
+    reading = assert_alike(bare)
+    assert reading.stats.records == 60_000
+
+
+def test_a_name_is_told_from_another_of_the_same_hash() -> None:
+    tables = KernelTables()
+    for i in range(2_000):
+        tables.add(b"event_%d" % i, None)
+    assert len(set(tables.names)) == 2_000
+    assert len(tables.counts) == 2_000
+
+
+def test_more_threads_than_the_set_holds_are_all_told() -> None:
+    data = b"".join(b"%d@2.000003:mirror_before_drain s 0x1 dirty count 0\n" % t for t in range(1, 6_000))
+    assert {r.tid for r in assert_alike(data).records} == set(range(1, 6_000))
+
+
+def test_without_numba_the_python_path_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "COMPILED_FROM", 0)
+    monkeypatch.setattr(log, "_compiled_lines", lambda _reader: None)
+    assert read_log(SAMPLES[0].read_bytes()).records
+
+
+def test_the_environment_can_turn_the_compiled_path_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "COMPILED_FROM", 0)
+    monkeypatch.setenv("TRACEVIEW_COMPILED", "0")
+
+    def refuse(_reader: object) -> None:
+        raise AssertionError("the compiled path was asked for")
+
+    monkeypatch.setattr(log, "_compiled_lines", refuse)
+    assert read_log(SAMPLES[0].read_bytes()).records
