@@ -681,6 +681,17 @@ def test_a_request_that_was_taken_up_and_submitted_counts_once() -> None:
     assert [r.held_back for r in window.requests] == [False]
 
 
+@pytest.mark.parametrize("shift", [-512, 512])
+def test_a_submission_that_covers_a_request_only_in_part_is_not_its_own(shift: int) -> None:
+    story = parked()
+    story.told.pop()
+    story.told.pop()  # the attachment
+    story.reach("pwritev", (1 << 20) + shift)
+    story.move(FILTER, COPY)
+    window = exit_window(story)
+    assert [(r.held_back, r.offset) for r in window.requests] == [(True, 1 << 20), (False, (1 << 20) + shift)]
+
+
 def test_a_parked_request_of_another_device_does_not_matter() -> None:
     assert exit_window(parked(vdev=OTHER_VDEV)).verdict is Verdict.CLEAN
 

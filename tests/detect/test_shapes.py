@@ -172,6 +172,15 @@ def test_main_loop_wait_that_was_not_traced() -> None:
     assert (window.shape, window.shape_reason) == (Shape.UNCLASSIFIED, "main_loop_wait was not traced")
 
 
+def test_main_loop_wait_that_was_first_traced_inside_the_window() -> None:
+    story = instrumented()
+    story.start()
+    story.defer()
+    story.iteration()
+    served(story, IOHANDLER, story.write)
+    assert found(story)[:2] == (Shape.UNCLASSIFIED, "main_loop_wait was not traced")
+
+
 def test_a_stock_build() -> None:
     story = stock()
     story.before_drain()

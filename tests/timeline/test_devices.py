@@ -148,6 +148,14 @@ def test_a_request_that_was_taken_up_too_long_ago_ties_nothing(
     assert (learned(story, cut).blk_of(VDEV) == DRIVE) == tied
 
 
+def test_requests_that_are_out_of_reach_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REACH_BACK", 3)
+    story = Story()
+    for number in range(20):
+        story.take_up("write", 4096 * number)
+    assert len(learned(story, *range(1, 20))._recent) == 4
+
+
 def test_of_two_devices_that_took_up_the_same_place_the_later_one_is_tied() -> None:
     story = Story()
     story.take_up("write", 0, vdev=OTHER_VDEV)

@@ -1,4 +1,4 @@
-"""Blocks of log lines through the compiled kernel, with the Python path of `formats.log` for the lines it leaves."""
+"""Blocks of log lines through the compiled kernel; the lines that it leaves go to the Python path of `formats.log_lines`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from traceview.formats.log_kernel import STRING_SHIFT
 from traceview.formats.log_tables import BlockScan, KernelTables
 
 if TYPE_CHECKING:
-    from traceview.formats.log import LogReader
+    from traceview.formats.log_lines import LineReader
 
 __all__ = ["CompiledLines"]
 
@@ -23,9 +23,9 @@ GIVE_UP_AFTER = 1 << 20
 
 
 class CompiledLines:
-    """Takes blocks for a `LogReader`, in order. The records that come out are those of the Python path."""
+    """Takes blocks for a `LineReader`, in order. The records that come out are those of the Python path."""
 
-    def __init__(self, reader: LogReader) -> None:
+    def __init__(self, reader: LineReader) -> None:
         self._reader = reader
         self._tables = KernelTables()
         self._out = BlockScan(MOST_ROWS, WIDTH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from traceview.vocabulary import Meaning, MeaningTable
+from traceview.vocabulary import Mask, Meaning, MeaningTable
 
 __all__ = ["IterationCounter"]
 
@@ -13,7 +13,7 @@ class IterationCounter:
     """Fills `MeaningTable.iteration`, table after table of one trace.
 
     Where several threads call main_loop_wait they are several processes (one process has one main loop), and each
-    is counted by itself; a record of a thread that never calls it belongs to the only main loop there is, if so.
+    is counted by itself; a record of a thread that does not call it belongs to the only main loop seen so far, if so.
     """
 
     def __init__(self) -> None:
@@ -22,19 +22,29 @@ class IterationCounter:
     def number(self, table: MeaningTable) -> None:
         """Write the iteration column of the next table."""
         is_iteration = table.where(Meaning.ITERATION)
-        loops = [int(t) for t in np.unique(table.tid[is_iteration])]
-        for tid in loops:
-            self._counts.setdefault(tid, 0)
-        if not self._counts:
+        calls = np.flatnonzero(is_iteration)
+        tids, first = np.unique(table.tid[calls], return_index=True)
+        new = [int(calls[i]) for tid, i in zip(tids, first, strict=True) if int(tid) not in self._counts]
+        # A loop is known from its first call on: the numbers must not depend on where the trace is cut into tables.
+        start = 0
+        for end in [*sorted(new), len(table)]:
+            self._number(table, slice(start, end), is_iteration[start:end])
+            if end < len(table):
+                self._counts[int(table.tid[end])] = 0
+            start = end
+
+    def _number(self, table: MeaningTable, rows: slice, is_iteration: Mask) -> None:
+        """Write the numbers of some rows, the loops of which are all known."""
+        if not self._counts or not len(is_iteration):
             return
+        iteration, tids = table.iteration[rows], table.tid[rows]
         if len(self._counts) == 1:
             (tid,) = self._counts
-            table.iteration[:] = self._counts[tid] + np.cumsum(is_iteration)
-            self._counts[tid] = int(table.iteration[-1]) if len(table) else self._counts[tid]
+            iteration[:] = self._counts[tid] + np.cumsum(is_iteration)
+            self._counts[tid] = int(iteration[-1])
             return
         for tid in self._counts:
-            own = table.tid == tid
+            own = tids == tid
             numbers = self._counts[tid] + np.cumsum(is_iteration & own)
-            table.iteration[own] = numbers[own]
-            if len(table):
-                self._counts[tid] = int(numbers[-1])
+            iteration[own] = numbers[own]
+            self._counts[tid] = int(numbers[-1])
