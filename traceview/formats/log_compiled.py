@@ -1,4 +1,4 @@
-"""Blocks of log lines through the compiled kernel; the lines that it leaves go to the Python path of `formats.log_lines`."""
+"""Blocks of log lines through the compiled kernel; what it leaves goes to the Python path of `formats.log_lines`."""
 
 from __future__ import annotations
 

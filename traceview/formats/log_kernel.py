@@ -1,10 +1,10 @@
 """The compiled hot path of log lines: one pass over a block of complete lines, from bytes to columns.
 
 It takes lines with the epoch prefix (``THREAD@SECONDS.MICROSECONDS:``) whose event is known and whose text is of one
-of the event's forms. Every other line is handed back untouched, as a *stop*, to the Python path
-(`formats.log_lines`), which knows all the cases and decides. What is taken is spelt out here by hand where ``grammars/log_line.lark`` spells it as
-terminals (the tests hold both to the same answers on real, generated and mutated lines); what stands in a line is in
-tables that are made from the forms (`formats.log_tables`):
+of the event's forms. Every other line is handed back untouched, as a *stop*, to the Python path (`formats.log_lines`),
+which knows all the cases and decides. What is taken is spelt out here by hand where ``grammars/log_line.lark`` spells
+it as terminals (the tests hold both to the same answers on real, generated and mutated lines); what stands in a line is
+in tables that are made from the forms (`formats.log_tables`):
 
 ``names``
     Open addressing by the FNV-1a hash of the name: `name_hash` (uint64), `name_code` (int32, -1 for a free slot), and
