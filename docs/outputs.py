@@ -16,7 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "sample-traces/README.md", "docs/library.md", "docs/verdicts.md")
-BLOCK = re.compile(r"(<!-- output: (?P<command>.+?) -->\n+```text\n)(?P<body>.*?)(?P<end>^```$)", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"(<!-- output: (?P<command>.+?) -->\n+```text\n)(?P<body>.*?)(?P<end>^```$)", re.DOTALL | re.MULTILINE
+)
 
 
 def printed(command: str) -> str:
