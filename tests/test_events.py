@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import INT64_MAX, INT64_MIN, UINT64_MAX, signed, unsigned
 from traceview.events import (
+    MAX_GAPS,
     NO_LINE,
     NO_THREAD,
     NO_TIME,
@@ -19,7 +20,9 @@ from traceview.events import (
     Conversion,
     EventBatch,
     EventForm,
+    Gap,
     Kind,
+    ReadStats,
     StringTable,
     to_int64,
 )
@@ -196,3 +199,20 @@ def test_batches_of_one_trace_are_one_batch_again_though_they_differ_in_width() 
     whole = EventBatch.concat(batches)
     assert [whole.text(i) for i in range(2)] == ["one a 0x1", "three n 1 u 2 s s"]
     assert whole.record.tolist() == [0, 1]
+
+
+def test_beyond_a_thousand_gaps_one_stands_for_all_that_follow() -> None:
+    stats = ReadStats()
+    for record in range(0, 10 * MAX_GAPS, 10):
+        stats.add_gap(Gap("unreadable", record, 0, 0, NO_TIME, 1, "bad"))
+    for record in (20_000, 30_000):
+        stats.add_gap(Gap("dropped", record, 0, 0, NO_TIME, 7, "worse"))
+    assert len(stats.gaps) == MAX_GAPS
+    assert [g.cause for g in stats.gaps[-2:]] == ["unreadable", "many"]
+    many = stats.gaps[-1]
+    assert many.record == 10 * (MAX_GAPS - 1)
+    assert many.between(25_000, 26_000)
+    assert not many.between(0, many.record - 1)
+    assert not stats.gaps[0].between(1, 5)
+    assert stats.gaps[1].between(9, 10)
+    assert not stats.gaps[1].between(10, 20)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "MANY",
+    "MAX_GAPS",
     "NO_LINE",
     "NO_THREAD",
     "NO_TIME",
@@ -183,12 +185,18 @@ class StringTable:
         return len(self._text)
 
 
+MAX_GAPS = 1000
+"""Gaps told one by one."""
+MANY = "many"
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """A place where the trace is known to lack something.
 
     `record` is the number of records read before it; `count` the records lost, or None where it cannot be told.
-    `cause` is ``dropped`` (the writer's own mark), ``cut`` (the file ends in a record) or ``unreadable``.
+    `cause` is ``dropped`` (the writer's own mark), ``cut`` (the file ends in a record), ``unreadable``, or ``many``
+    where the trace has too many gaps to tell: anything from there on may lack something.
     """
 
     cause: str
@@ -198,6 +206,10 @@ class Gap:
     ts_ns: int
     count: int | None
     text: str
+
+    def between(self, first: int, last: int) -> bool:
+        """Say whether something is missing behind record `first`, up to and with record `last`."""
+        return self.record <= last and (first < self.record or self.cause == MANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +238,14 @@ class ReadStats:
     first_ts_ns: int = NO_TIME
     last_ts_ns: int = NO_TIME
     bytes_read: int = 0
+
+    def add_gap(self, gap: Gap) -> None:
+        """Note a gap. Beyond `MAX_GAPS` the last one stands for all that follow."""
+        if len(self.gaps) < MAX_GAPS:
+            self.gaps.append(gap)
+        elif self.gaps[-1].cause != MANY:
+            text = f"more than {MAX_GAPS} gaps: from here on they are not told one by one"
+            self.gaps[-1] = replace(self.gaps[-1], cause=MANY, count=None, text=text)
 
 
 @dataclass(slots=True)

@@ -426,6 +426,15 @@ def test_a_switch_that_may_have_been_dropped_is_not_denied() -> None:
     assert window.reason == "records are missing after the window: whether the guest was moved is not known"
 
 
+def test_records_that_were_dropped_just_before_the_exit_hide_no_switch() -> None:
+    story = deferred()
+    story.write()
+    story.lose()
+    story.leave(pivots=False)
+    (window,) = binary_exits(story)
+    assert (window.severity, window.reason) == (Severity.BROKEN_PROMISE, "")
+
+
 def test_a_switch_that_was_seen_is_certain_though_records_are_missing() -> None:
     story = deferred()
     story.write()

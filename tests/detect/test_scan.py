@@ -24,6 +24,7 @@ from tests.timeline.story import (
     OTHER_DRIVE,
     OWN,
     Story,
+    drains,
     edges,
     exits,
     instrumented,
@@ -303,6 +304,31 @@ def test_a_batch_without_rows_changes_nothing() -> None:
         scanner.feed(piece)
     (window,) = scanner.finish("synthetic", "log", trace.stats).windows
     assert (window.verdict, window.shape) == (Verdict.VIOLATED, Shape.CASE_1)
+
+
+def two_jobs() -> Story:
+    """Tell a trace in which two jobs look at their bitmaps by turns."""
+    story = instrumented()
+    nodes = {JOB: DISK, JOB2: OTHER_DISK}
+    for job, node in nodes.items():
+        story.start(job, node)
+    for dirty in (1, 0, 0):
+        for job in nodes:
+            story.look(job, dirty)
+    story.write()
+    story.write(blk=OTHER_DRIVE, node=OTHER_DISK)
+    for job, node in nodes.items():
+        story.defer(job, node)
+        story.leave(job, node)
+    return story
+
+
+@pytest.mark.parametrize("cut", range(1, two_jobs().lines))
+def test_a_cut_between_the_looks_of_two_jobs_hides_neither_window(cut: int) -> None:
+    result = Cut(two_jobs().trace(), [cut]).scan()
+    assert [(w.job, w.severity) for w in drains(result)] == [(j, Severity.DATA_LOSS) for j in (JOB, JOB2)]
+    first_look = instrumented().lines + 7
+    assert [edges(w)[0] for w in drains(result)] == [first_look, first_look + 1]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 80, 4096])

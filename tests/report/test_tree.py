@@ -227,6 +227,19 @@ def test_a_shortened_tree_says_how_much_it_leaves_out(tmp_path: Path) -> None:
     assert int(total[2]) == len(witness)
 
 
+def test_a_shortened_tree_shows_the_calls_that_c_stands_in(tmp_path: Path) -> None:
+    lines = sample("lp1570134-case-2").read_bytes().splitlines(keepends=True)
+    assert b"aio_ctx_dispatch " in lines[320]
+    assert b"bdrv_drained_begin " in lines[304]
+    path = tmp_path / "deep.log"
+    path.write_bytes(b"".join([*lines[:321], *lines[304:305] * 300, *lines[321:]]))
+    seen = calls(tree_of(scan_of(path)))
+    *_, before, dispatch, last = [call for call in seen if call[0] == "(c)" or call[2].startswith(_FRAMES)]
+    assert before == ("", 1, "aio_ctx_dispatch (iohandler_ctx)")
+    assert dispatch == ("", 1, "aio_ctx_dispatch (qemu_aio_context)")
+    assert last == ("(c)", 2, "mirror_exit")
+
+
 def test_all_of_a_long_window_is_shown_on_demand(tmp_path: Path) -> None:
     lines = tree_of(scan_of(crowded(tmp_path, 300)), whole=True)
     assert sum(d.letter == "(b)" for d in drawn(lines)) == 300
@@ -263,6 +276,17 @@ def test_names_that_the_trace_gives_are_drawn_harmless(tmp_path: Path) -> None:
     assert "aio_ctx_dispatch (qemu\\x1b[31m_\\u202e\\xff)" in "\n".join(lines)
     assert "on qemu\\x1b[31m_\\u202e\\xff " in lines[0]
     assert not [line for line in lines if any(c in line for c in RAW)]
+
+
+def test_records_are_drawn_harmless(tmp_path: Path) -> None:
+    lines = sample("lp1570134-case-2").read_bytes().splitlines(keepends=True)
+    prefix = lines[317].split(b":", 1)[0]
+    evil = prefix + b':bdrv_open_common bs 0x1 filename "\x1b[2J\xe2\x80\xae\xff.img" flags 0x2 format_name "raw"\n'
+    path = tmp_path / "evil.log"
+    path.write_bytes(b"".join([*lines[:317], evil, *lines[317:]]))
+    drawing = tree_of(scan_of(path))
+    assert [line for line in drawing if 'filename "\\x1b[2J\\u202e\\xff.img"' in line]
+    assert not [line for line in drawing if any(c in line for c in RAW)]
 
 
 def test_b_is_painted_where_colour_is_wanted() -> None:

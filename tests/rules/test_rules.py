@@ -14,7 +14,7 @@ from traceview.detect.scan import SCAN_MEANINGS
 from traceview.errors import UnknownNameError
 from traceview.findings import Evidence
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, Need, Rule, builtin_rules, rule_by_id
-from traceview.vocabulary import Meaning, Op, builtin
+from traceview.vocabulary import EventMeaning, Meaning, Op, Vocabulary, builtin
 
 RULES = builtin_rules()
 NEEDS = [(rule, Evidence(evidence), need) for rule in RULES for evidence in rule.needs for need in rule.needs[evidence]]
@@ -115,6 +115,16 @@ def test_a_need_is_met_by_its_meaning_and_operation() -> None:
     seen = {(Meaning.JOB_START, Op.NONE), (Meaning.SUBMIT, Op.READ), (Meaning.REACH, Op.WRITE)}
     assert lacking(needs, seen) == [Need(Meaning.SUBMIT, Op.WRITE)]
     assert lacking(needs, {*seen, (Meaning.SUBMIT, Op.WRITE)}) == []
+
+
+def test_stand_ins_are_named_by_stock_events_and_exact_evidence_by_all() -> None:
+    line = {"means": "job_exit", "roles": {"job": "job"}}
+    stock = EventMeaning("in_releases", {**line, "forms": [["2.0", "9.0", "job {job:p}"]]})
+    probe = EventMeaning("in_no_release", {**line, "forms": [["", "", "job {job:p}"]]})
+    need = Need.parse("job_exit")
+    assert names_of(Vocabulary([stock, probe]), need, Evidence.PROXY) == ("in_releases",)
+    assert names_of(Vocabulary([stock, probe]), need, Evidence.EXACT) == ("in_releases", "in_no_release")
+    assert names_of(Vocabulary([probe]), need, Evidence.PROXY) == ("in_no_release",)
 
 
 # by name

@@ -24,6 +24,8 @@ from tests.timeline.story import (
 from traceview.api import Trace, open
 from traceview.errors import MissingEventsError
 from traceview.timeline import requests as module
+from traceview.timeline.devices import DeviceMap
+from traceview.timeline.names import NameTracker
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample-traces"
 COLUMNS = {
@@ -156,6 +158,18 @@ def test_on_stock_builds_merged_requests_are_found_by_what_covers_them() -> None
     assert table(story)["submitted_record"].tolist()[-2:] == [submitted - 1] * 2
 
 
+@pytest.mark.parametrize("shift", [-512, 512])
+def test_a_submission_that_covers_a_request_only_in_part_is_another_request(shift: int) -> None:
+    story = stock()
+    story.take_up("write", 0, request=0x70)
+    story.reach("pwritev", 0)  # the BlockBackend is the device's
+    story.take_up("write", 8192, request=0x71)
+    story.reach("pwritev", 8192 + shift)
+    found = table(story)
+    assert found["offset_bytes"].tolist()[-2:] == [8192, 8192 + shift]
+    assert found["submitted_record"].isna().tolist()[-2:] == [True, False]
+
+
 def test_another_operation_at_the_same_place_is_another_request() -> None:
     story = stock()
     story.take_up("read", 0, request=0x70)
@@ -204,6 +218,16 @@ def test_a_request_pointer_that_is_used_anew_before_its_completion_was_seen_leav
     second = story.take_up("write", 8192, request=0x70)
     completed = complete(story, 0x70)
     assert chains(story) == [(None, first, None, None), (None, second, None, completed)]
+
+
+def test_and_that_one_does_not_hold_up_the_others() -> None:
+    story = Story().cast()
+    for offset in (0, 8192):
+        story.take_up("write", offset, request=0x70)
+    complete(story, 0x70)
+    names, devices = NameTracker(), DeviceMap()
+    given = module.RequestBuilder(names, devices).feed(story.table())
+    assert [r.offset for r in given] == [0, 8192]
 
 
 def test_a_completion_of_an_unknown_request_is_passed_over() -> None:

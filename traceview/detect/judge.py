@@ -112,7 +112,7 @@ class Judge:
         if candidate.open is None:
             return None
         opened = candidate.open.record
-        return next((g for g in self._gaps if opened < g.record <= candidate.end_record), None)
+        return next((g for g in self._gaps if g.between(opened, candidate.end_record)), None)
 
     def _ends_in_switch(self, candidate: Candidate) -> bool:
         """Say whether the main loop is never heard of again after the switch began, as when QEMU aborts in it."""
@@ -122,7 +122,7 @@ class Judge:
     def _gap_after(self, candidate: Candidate) -> bool:
         last = candidate.job.exit_done
         until = last.record if last is not None else candidate.end_record
-        return any(candidate.end_record < g.record <= until for g in self._gaps)
+        return any(g.between(candidate.end_record, until) for g in self._gaps)
 
     def missing(self, candidate: Candidate) -> list[tuple[str, ...]]:
         """Return, for each need of the window's rule that never occurred in the trace, the events that meet it."""

@@ -26,7 +26,7 @@ COMPILED_FROM = 8 << 20
 
 def score(head: bytes) -> float:
     """Return how sure it is that `head` is the log backend's: by the share of its lines that are records."""
-    lines = (head.split(b"\n")[:-1] or [head])[:500]
+    lines = head.split(b"\n")[:-1] or [head]
     prefixed = bare = 0
     for line in lines:
         match = scanner().line.match(line)
@@ -114,7 +114,7 @@ class LogReader:
         stats.lines += 1
         stats.other_lines += 1
         text = f"a line of more than {MAX_LINE} bytes was passed over"
-        stats.gaps.append(Gap("unreadable", stats.records, base, stats.lines, stats.last_ts_ns, None, text))
+        stats.add_gap(Gap("unreadable", stats.records, base, stats.lines, stats.last_ts_ns, None, text))
 
 
 def _compiled_lines(lines: LineReader) -> CompiledLines | None:

@@ -85,7 +85,7 @@ class LineReader:
         if not record and not cut_prefix and scanner().embedded.search(line) is None:
             return
         text = "the last line has no end: it may be cut, and is not judged"
-        stats.gaps.append(Gap("cut", stats.records, base, stats.lines, stats.last_ts_ns, 1, text))
+        stats.add_gap(Gap("cut", stats.records, base, stats.lines, stats.last_ts_ns, 1, text))
 
     def take_lines(self, block: bytes, base: int) -> None:
         """Take complete lines; `base` is the offset of the first in the file."""
@@ -270,7 +270,7 @@ class LineReader:
         if len(stats.refused) < MAX_REFUSED:
             stats.refused.append(Refusal(stats.lines, offset, line[:1000].decode("utf-8", "surrogateescape")))
         text = "a record whose text is of no known form"
-        stats.gaps.append(Gap("unreadable", record, offset, stats.lines, ts, 1, text))
+        stats.add_gap(Gap("unreadable", record, offset, stats.lines, ts, 1, text))
 
 
 def _iso_prefix(match: re.Match[bytes]) -> tuple[int, int]:

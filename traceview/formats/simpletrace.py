@@ -184,7 +184,7 @@ class SimpletraceReader:
                     self.stats.unknown_names.add(event.name)
 
     def _gap(self, cause: str, offset: int, ts_ns: int, count: int | None, text: str) -> None:
-        self.stats.gaps.append(Gap(cause, self.stats.records, offset, NO_LINE, ts_ns, count, text))
+        self.stats.add_gap(Gap(cause, self.stats.records, offset, NO_LINE, ts_ns, count, text))
 
     def _walk(self, builder: BatchBuilder, wanted: Wanted) -> Generator[int, tuple[bytes, int], None]:
         """Take (buffer, its offset in the file); give the number of bytes used up, or -1 to stop reading."""
