@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from traceview.detect import Scanner
 from traceview.errors import TraceNotFoundError, TraceviewError, UnknownNameError, nearest
-from traceview.events import EventBatch, ReadStats
-from traceview.findings import ScanResult
+from traceview.events import EventBatch, ReadStats, Refusal
+from traceview.findings import RefusedLine, ScanResult
 from traceview.formats import FORMATS, Detection, detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, read_declarations
+from traceview.formats.log_grammar import event_name, explain
 from traceview.rules import builtin_rules, rule_by_id
 from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
@@ -27,6 +28,8 @@ __all__ = ["Trace", "find_traces", "open", "scan_all"]
 
 SURE_IN_A_FOLDER = 0.4
 """A file of a directory is taken for a trace where a format is at least this sure of it."""
+EXPLAINED = 3
+"""How many refused lines of a trace are explained."""
 _BESIDE = ("trace-events", "trace-events-all")
 
 
@@ -87,7 +90,15 @@ class Trace:
         reader = self._reader()
         for batch in reader.batches(scanner.wanted):
             scanner.feed(batch)
-        return scanner.finish(self.path, self.format.id, reader.stats)
+        result = scanner.finish(self.path, self.format.id, reader.stats)
+        result.traces[0].refused = [self._explained(r) for r in reader.stats.refused[:EXPLAINED]]
+        return result
+
+    def _explained(self, refusal: Refusal) -> RefusedLine:
+        raw = refusal.text.encode("utf-8", "surrogateescape")
+        declared = self.declarations.get(event_name(raw)) if self.declarations is not None else None
+        forms = [*([declared] if declared is not None else []), *self.vocabulary.forms_of(event_name(raw))]
+        return RefusedLine(refusal.line, refusal.byte_offset, explain(raw, forms))
 
     def windows(self) -> pd.DataFrame:
         """Return every window of a scan as a table (columns: `traceview.report.tables.WINDOW_COLUMNS`)."""

@@ -14,6 +14,7 @@ __all__ = [
     "Evidence",
     "Extent",
     "Finding",
+    "RefusedLine",
     "Request",
     "ScanResult",
     "Severity",
@@ -179,6 +180,15 @@ class Unjudged:
     events: tuple[tuple[str, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedLine:
+    """A line whose event is known and whose text is of none of its forms; the grammar's explanation has a caret."""
+
+    line: int
+    byte_offset: int
+    explanation: str
+
+
 @dataclass(slots=True)
 class TraceSummary:
     """What was read of one trace."""
@@ -195,6 +205,8 @@ class TraceSummary:
     unjudged: list[Unjudged]
     contexts: dict[int, str] = field(default_factory=dict)
     """The names of the AioContexts, by pointer."""
+    refused: list[RefusedLine] = field(default_factory=list)
+    """The first of the refused lines, explained."""
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from traceview.errors import GrammarError
 from traceview.events import Conversion, EventForm, Piece, StringTable, to_int64
 from traceview.resources import grammar_text
 
-__all__ = ["DecodePlan", "LineScanner", "explain", "reference", "scanner", "terminal_pattern"]
+__all__ = ["DecodePlan", "LineScanner", "event_name", "explain", "reference", "scanner", "terminal_pattern"]
 
 PREFIXES = ("epoch", "iso_named", "iso", "named")
 _UNDECLARED = "undeclared"
@@ -305,6 +305,12 @@ def reference(forms: Iterable[EventForm]) -> Lark:
         rules.append(f"     | {' '.join(parts)} -> event_{number}")
     text = grammar_text("log_line").replace(f"-> {_UNDECLARED}", f"-> {_UNDECLARED}\n" + "\n".join(rules), 1)
     return Lark(text + "\n" + "\n".join(terminals), parser="lalr", propagate_positions=True)
+
+
+def event_name(line: bytes) -> str:
+    """Return the name of the event that a line begins with, ``""`` if it begins with none."""
+    match = scanner().line.match(line)
+    return match[scanner().name].decode("ascii") if match is not None else ""
 
 
 def explain(line: bytes, forms: Sequence[EventForm]) -> str:

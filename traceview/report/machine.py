@@ -102,6 +102,9 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
         "events": trace.events,
         "other_lines": trace.other_lines,
         "refused_lines": trace.refused_lines,
+        "refused": [
+            {"line": r.line, "byte_offset": r.byte_offset, "explanation": r.explanation} for r in trace.refused
+        ],
         "gaps": [_gap(g) for g in trace.gaps],
         "missing_events": trace.missing_events,
         "unjudged": [

@@ -44,6 +44,7 @@ def scan_lines(result: ScanResult, style: Style, *, named: bool = False) -> Iter
         for unjudged in trace.unjudged:
             yield from _unjudged_lines(unjudged, style)
         yield from _gap_lines(trace, style)
+        yield from _refused_lines(trace, style)
         if several:
             yield "  " + "\n  ".join(_summary([w for w in result.windows if w.trace == index], style))
             yield ""
@@ -164,6 +165,13 @@ def _gap_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
         yield f"{style.paint('gap', 'yellow')} at {where}: {printable(gap.text)}"
     if len(trace.gaps) > 3:
         yield f"{style.paint('gap', 'yellow')}: {len(trace.gaps) - 3} more (see --format json)"
+
+
+def _refused_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
+    for refused in trace.refused:
+        first, *rest = refused.explanation.split("\n")
+        yield f"{style.paint('refused', 'yellow')} at line {refused.line}: {printable(first)}"
+        yield from (f"  {printable(line)}" for line in rest)
 
 
 def _summary(windows: list[Window], style: Style) -> Iterator[str]:
