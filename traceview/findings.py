@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from traceview.events import NO_TIME, Gap
+from traceview.events import Gap
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import MeaningTable, Op
 
@@ -225,13 +224,6 @@ class ScanResult:
     def inconclusive(self) -> bool:
         """Whether something could not be judged: a window, or a rule as a whole."""
         return self.count(Verdict.INCONCLUSIVE) > 0 or any(t.unjudged for t in self.traces)
-
-    def exposures_ns(self) -> Iterator[int]:
-        """Yield how long each window of the exit stood open, where that is known."""
-        for window in self.windows:
-            duration = window.duration_ns
-            if duration is not None and duration > NO_TIME:
-                yield duration
 
     def merge(self, other: ScanResult) -> None:
         """Add another result's traces, windows and findings behind one's own."""

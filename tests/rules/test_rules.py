@@ -48,9 +48,7 @@ def test_a_rule_says_what_it_is_about_in_whole_sentences(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=named)
-def test_a_rule_names_its_hazards_and_where_to_read_on(rule: Rule) -> None:
-    assert rule.hazards
-    assert all(re.fullmatch(r"Q\d+", h) for h in rule.hazards)
+def test_a_rule_says_where_to_read_on(rule: Rule) -> None:
     assert any(r.startswith("https://bugs.launchpad.net/") for r in rule.references)
     assert len(set(rule.references)) == len(rule.references)
 

@@ -44,7 +44,6 @@ class Rule:
     affected: str
     fixed: str
     label: str
-    hazards: tuple[str, ...]
     references: tuple[str, ...]
     needs: dict[str, tuple[Need, ...]]
 
@@ -56,8 +55,7 @@ def builtin_rules() -> tuple[Rule, ...]:
     for path in data_files("rules", ".toml"):
         for name, table in tomllib.loads(path.read_text(encoding="utf-8")).items():
             needs = {e: tuple(Need.parse(n) for n in names) for e, names in table.pop("needs").items()}
-            for key in ("hazards", "references"):
-                table[key] = tuple(table[key])
+            table["references"] = tuple(table["references"])
             rules.append(Rule(id=name, needs=needs, **table))
     return tuple(rules)
 
