@@ -350,3 +350,12 @@ def test_given_declarations_come_before_those_beside(tmp_path: Path) -> None:
 def test_nothing_to_scan_is_an_empty_result() -> None:
     scan = scan_all([])
     assert (scan.traces, scan.windows, scan.findings, scan.inconclusive) == ([], [], [], False)
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "good.log").write_bytes(b"1@2.000003:mirror_before_drain s 0x1 dirty count 0\n")
+    (tmp_path / "bad.log").symlink_to("/proc/self/mem")
+    errors: list[traceview.TraceviewError] = []
+    result = traceview.scan_all([tmp_path], on_error=errors.append)
+    assert [t.path for t in result.traces] == [str(tmp_path / "good.log")]
+    assert [type(e) for e in errors] == [traceview.TraceReadError]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traceview.detect import Scanner
-from traceview.errors import TraceNotFoundError, TraceviewError, UnknownNameError, nearest
+from traceview.errors import TraceNotFoundError, TraceReadError, TraceviewError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats, Refusal
 from traceview.findings import RefusedLine, ScanResult
 from traceview.formats import FORMATS, Detection, detect, format_by_id
@@ -208,11 +208,19 @@ def find_traces(path: str | Path) -> list[Path]:
     if str(path) == STDIN or not Path(path).is_dir():
         return [Path(path)]
     files = find_files(path)
-    found = [f for f in files if max(Detection(ByteSource(f)).scores.values(), default=0.0) >= SURE_IN_A_FOLDER]
+    found = [f for f in files if _may_be_trace(f)]
     if not found:
         known = ", ".join(f.id for f in FORMATS)
         raise TraceNotFoundError(f"{path}: none of the {len(files)} files below it is a trace ({known})")
     return found
+
+
+def _may_be_trace(path: Path) -> bool:
+    try:
+        scores = Detection(ByteSource(path)).scores
+    except TraceReadError:
+        return True  # whoever opens it is told why it cannot be read
+    return max(scores.values(), default=0.0) >= SURE_IN_A_FOLDER
 
 
 def declarations_beside(path: Path) -> Path | None:

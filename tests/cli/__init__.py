@@ -16,8 +16,11 @@ from tests.conftest import ROOT
 from traceview.cli import main
 
 SAMPLES = ROOT / "sample-traces"
-QUIET = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERM", "COLUMNS", "TRACEVIEW_TRACEBACK")
-"""Variables of the caller's that would change what is printed."""
+QUIET = (
+    "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERM", "COLUMNS", "PYTHONUNBUFFERED",
+    "TRACEVIEW_TRACEBACK",
+)  # fmt: skip
+"""Variables of the caller's that would change what is printed, or when."""
 CLEAN = {k: v for k, v in os.environ.items() if k not in QUIET}
 IN_OWN_PROCESS = {**CLEAN, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 COMMAND = [sys.executable, "-m", "traceview"]

@@ -473,6 +473,21 @@ def test_in_a_window_without_end_what_comes_before_the_loss_of_records_counts() 
     assert [r.mark.record for r in window.requests] == [write - 1]
 
 
+@pytest.mark.parametrize(("losses", "verdict"), [(2, Verdict.CLEAN), (3, Verdict.INCONCLUSIVE)])
+def test_where_gaps_are_too_many_to_be_told_no_later_window_is_clean(
+    losses: int, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traceview.events.MAX_GAPS", 2)
+    story = instrumented()
+    for _ in range(losses):
+        story.lose()
+    story.start()
+    story.look()
+    story.defer()
+    story.leave()
+    assert {w.verdict for w in story.binary().scan().windows} == {verdict}
+
+
 def test_a_line_that_cannot_be_read_inside_a_window_leaves_it_inconclusive() -> None:
     story = deferred()
     story.say("blk_aio_pwritev blk garbage")

@@ -295,6 +295,12 @@ def test_rows_that_no_window_needs_are_not_kept() -> None:
             assert len(held) == 1
 
 
+def test_a_trace_without_records_has_no_windows_and_judges_no_rule() -> None:
+    result = trace_of(b"").scan()
+    assert (result.windows, result.findings) == ([], [])
+    assert {u.rule for u in result.traces[0].unjudged} == {r.id for r in builtin_rules()}
+
+
 def test_a_batch_without_rows_changes_nothing() -> None:
     story = far_apart()
     vocabulary = builtin()

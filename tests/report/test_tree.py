@@ -294,3 +294,11 @@ def test_b_is_painted_where_colour_is_wanted() -> None:
     scan = scan_of(sample("lp1570134-case-2"))
     painted = [line for line in tree_lines(scan, 1, Style(colour=True), whole=False) if "\x1b[31;1m(b)" in line]
     assert len(painted) == 1
+
+
+def test_a_bottom_half_scheduled_by_a_worker_does_not_end_the_read_of_a_notifier() -> None:
+    path = Path(__file__).parents[2] / "sample-traces" / "cancelled" / "trace.log"
+    lines = list(tree_lines(scan_all([path], keep_witness=True), 1, Style(colour=False), whole=True))
+    submitted = [line for line in lines if line.startswith("(b)")]
+    assert len(submitted) > 1
+    assert {len(line[4:]) - len(line[4:].lstrip()) for line in submitted} == {6}

@@ -273,3 +273,13 @@ def test_a_range_of_a_real_trace_is_the_same_as_that_stretch_of_the_whole(sample
     same = ["op", "offset_bytes", "length_bytes", "taken_up_record", "kick_record", "iteration"]
     pd.testing.assert_frame_equal(part.requests[same], wanted[same])
     assert len(part.requests)
+
+
+def test_names_that_are_no_utf8_are_written_out_in_tables(tmp_path: Path) -> None:
+    path = tmp_path / "vm.log"
+    path.write_bytes(
+        b"1@2.000001:blk_attach blk 0x1 name dri\xffve bs 0x2\n"
+        b"1@2.000002:virtio_blk_handle_write req 0x3 sector 0 nsectors 8\n"
+        b"1@2.000003:blk_aio_writev blk 0x1 bs 0x2 sector_num 0 nb_sectors 8 opaque 0x3\n"
+    )
+    assert open(path).requests()["device"].tolist() == [r"dri\xffve"]

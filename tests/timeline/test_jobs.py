@@ -422,6 +422,15 @@ def test_unfinished_jobs_come_in_the_order_of_their_start() -> None:
     assert [j.key for j in follow(story)[1]] == [0xA7, 0xA3, 0xA5]
 
 
+def test_unfinished_jobs_are_given_once() -> None:
+    story, tracker = Story(), JobTracker()
+    story.start()
+    for row in story.table().rows(story.table().where(*JobTracker.MEANINGS)):
+        assert list(tracker.feed(row)) == []
+    assert [j.key for j in tracker.finish()] == [JOB]
+    assert list(tracker.finish()) == []
+
+
 # the table
 
 

@@ -12,6 +12,14 @@ __all__ = ["FORMATS", "Detection", "detect", "format_by_id"]
 FORMATS: tuple[FormatInfo, ...] = (simpletrace.FORMAT, log.FORMAT)
 
 
+_COMPRESSED = {
+    b"\x1f\x8b": ("gzip", "zcat"),
+    b"\xfd7zXZ\x00": ("xz", "xzcat"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstdcat"),
+    b"BZh": ("bzip2", "bzcat"),
+}
+
+
 class Detection:
     """Which format the first bytes of a source speak for, and how surely."""
 
@@ -28,6 +36,11 @@ def detect(source: ByteSource) -> FormatInfo:
     Raises UnknownFormatError where no format recognises the first `HEAD_BYTES` bytes, or there are none.
     """
     detection = Detection(source)
+    for magic, (what, tool) in _COMPRESSED.items():
+        if detection.head.startswith(magic):
+            raise UnknownFormatError(
+                f"{source.name}: {what} data; give traceview what it unpacks to: {tool} FILE | traceview scan -"
+            )
     if detection.best is not None:
         return detection.best
     if not detection.head:

@@ -53,13 +53,18 @@ def _span_us(first: Mark | None, last: Mark | None) -> float | None:
     return None if span is None else span / 1000
 
 
+def _valid(text: str) -> str:
+    """Return trace text with bytes that are no UTF-8 written out, which a table of text cannot hold."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def frame_of(rows: Iterable[tuple[Any, ...]], columns: Mapping[str, str]) -> pd.DataFrame:
     """Return rows as a table; `columns` maps names to pandas dtypes, None in a row is NA."""
     # Column by column: a detour over floats would lose the last digits of times in nanoseconds.
     lists: list[list[Any]] = [[] for _ in columns]
     for row in rows:
         for values, value in zip(lists, row, strict=True):
-            values.append(value)
+            values.append(_valid(value) if isinstance(value, str) else value)
     data = {n: pd.Series(v, dtype=t) for (n, t), v in zip(columns.items(), lists, strict=True)}
     return pd.DataFrame(data)
 

@@ -31,6 +31,8 @@ _SERVING = ("dispatch", "poll", "iohandler_poll")
 _ENDLESS = ("bh", "notifier")
 """Calls whose end QEMU does not trace: the next of them, or the end of what holds them, ends them."""
 _IN_NOTIFIER = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH, Meaning.QUEUE_NOTIFY, Meaning.NODE_IO)
+_BESIDE_NOTIFIER = (*_IN_NOTIFIER, Meaning.BH_SCHEDULE, Meaning.DMA_START, Meaning.COROUTINE_ENTER)
+"""What does not end the read of a notifier; a worker thread may schedule a bottom half at any time."""
 _OF_CONTEXT = (Meaning.POLL, Meaning.POLL_DONE, Meaning.BH_POLL, Meaning.BH_CALL)
 
 
@@ -81,7 +83,7 @@ def build_nesting(table: MeaningTable, contexts: Mapping[int, str]) -> Nesting:
         stack = stacks.setdefault(lane, [])
         if meaning in _CLOSES:
             _close(stack, _CLOSES[meaning], _key(row, meaning), i)
-        elif stack and stack[-1].kind == "notifier" and meaning not in _IN_NOTIFIER:
+        elif stack and stack[-1].kind == "notifier" and meaning not in _BESIDE_NOTIFIER:
             stack.pop().last = i
         kind = _OPENS.get(meaning)
         if kind is not None:
