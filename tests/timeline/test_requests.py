@@ -23,6 +23,7 @@ from tests.timeline.story import (
 )
 from traceview.api import Trace, open
 from traceview.errors import MissingEventsError
+from traceview.formats import log
 from traceview.timeline import requests as module
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.names import NameTracker
@@ -408,3 +409,15 @@ def test_asking_for_requests_where_none_was_traced_says_what_is_missing() -> Non
     story.iteration()
     with pytest.raises(MissingEventsError, match="device_request, submit, reach"):
         table(story)
+
+
+@pytest.mark.parametrize("name", ["stock-4.1-ide-lost-write", "stock-9.0-parked", "lp1570134-first-diagram", "fixed"])
+def test_the_requests_do_not_depend_on_how_the_trace_is_cut_into_batches(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(__file__).parents[2] / "sample-traces" / name / "trace.log"
+    whole = open(path).requests()
+    monkeypatch.setattr(log, "BATCH_ROWS", 1)
+    pd.testing.assert_frame_equal(open(path, chunk_bytes=64).requests(), whole)
+    streamed = pd.concat(list(open(path, chunk_bytes=64).request_frames()), ignore_index=True)
+    pd.testing.assert_frame_equal(streamed, whole)

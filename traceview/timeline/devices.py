@@ -100,6 +100,10 @@ class DeviceMap:
         """Say whether a guest device was seen to use the BlockBackend."""
         return self._served[blk] > 0
 
+    def is_decided(self, blk: int) -> bool:
+        """Say whether enough was seen of a BlockBackend that `serves_device` will not change."""
+        return blk in self._done
+
     def is_guest(self, blk: int, name: str | None) -> bool:
         """Say whether requests of a BlockBackend are a guest's; `name` is the one it was attached with, if traced."""
         if name or self.serves_device(blk):

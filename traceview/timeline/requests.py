@@ -19,7 +19,7 @@ from traceview.vocabulary import Meaning, MeaningTable, Op, Row
 __all__ = ["GuestRequest", "RequestBuilder"]
 
 MOST_OUTSTANDING = 100_000
-"""Requests that may wait for their completion at a time; the oldest is given up beyond it."""
+"""Requests that may wait, for their completion or for word whose they are; the oldest is given up beyond it."""
 _MEANINGS = (
     Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY, Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH,
     Meaning.REQUEST_DONE, Meaning.DMA_START, Meaning.DMA_DONE,
@@ -90,12 +90,18 @@ class RequestBuilder:
     def _ready(self) -> Iterator[GuestRequest]:
         while self._queue:
             key, request = next(iter(self._queue.items()))
-            if request.completed is None and len(self._queue) <= MOST_OUTSTANDING:
+            settled = request.completed is not None and self._is_decided(request)
+            if not settled and len(self._queue) <= MOST_OUTSTANDING:
                 return
             del self._queue[key]
             self._waiting.pop(key, None)
             if self._is_guest(request):
                 yield request
+
+    def _is_decided(self, request: GuestRequest) -> bool:
+        """Say whether more of the trace cannot change whose the request is."""
+        named = bool(self._names.blks.get(request.blk))
+        return request.taken_up is not None or named or self._devices.is_decided(request.blk)
 
     def _is_guest(self, request: GuestRequest) -> bool:
         if request.taken_up is not None:
