@@ -191,3 +191,8 @@ def test_a_mask_is_what_a_look_at_each_record_says(selection: Selection, lines: 
 def test_a_selection_can_be_used_for_several_traces() -> None:
     selection = Selection(("bdrv_*",), until=(True, 10_000))
     assert chosen(selection, *RECORDS) == chosen(selection, *RECORDS) == [1]
+
+
+def test_a_time_beyond_all_numbers_is_no_time() -> None:
+    with pytest.raises(ValueError, match="no time"):
+        parse_moment("1e999999999")

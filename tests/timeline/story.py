@@ -109,8 +109,8 @@ class Story:
     def defer(self, job: int = JOB, node: int = DISK) -> int:
         return self.say(f"block_job_defer_to_main_loop bs 0x{node:x} job 0x{job:x} fn 0x99")
 
-    def exit(self, job: int = JOB, node: int = DISK, ret: int = 0) -> int:
-        return self.say(f"mirror_exit bs 0x{node:x} job 0x{job:x} ret {ret} should_complete 1")
+    def exit(self, job: int = JOB, node: int = DISK, ret: int = 0, *, pivots: bool = True) -> int:
+        return self.say(f"mirror_exit bs 0x{node:x} job 0x{job:x} ret {ret} should_complete {pivots:d}")
 
     def pivot(self, node: int = DISK, target: int = COPY) -> int:
         return self.say(f"bdrv_replace_in_backing_chain old 0x{node:x} new 0x{target:x}")
@@ -120,7 +120,7 @@ class Story:
 
     def leave(self, job: int = JOB, node: int = DISK, *, pivots: bool = True) -> int:
         """Tell an exit from beginning to end; return the line of its beginning."""
-        line = self.exit(job, node)
+        line = self.exit(job, node, pivots=pivots)
         if pivots:
             self.pivot(node)
         self.exit_done(job, node)

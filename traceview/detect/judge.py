@@ -101,6 +101,8 @@ class Judge:
             return "the end of its exit is not in the trace"
         if job.pivoted is None:
             return "the job's start is not in the trace"
+        if job.to_switch and job.ret == 0 and not any(meaning is Meaning.PIVOT for meaning, _ in self._seen):
+            return "the switch itself was not traced"
         return ""
 
     @staticmethod

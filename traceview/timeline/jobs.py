@@ -55,6 +55,8 @@ class Job:
     switched: Mark | None = None
     ended: Mark | None = None
     ret: int | None = None
+    to_switch: bool = False
+    """Whether its exit was asked to move the guest (should_complete)."""
     pivoted: bool | None = None
     devices: dict[int, Mark | None] = field(default_factory=dict)
     """The guest's BlockBackends on the node (stock builds), with the point at which each was attached anew."""
@@ -167,7 +169,7 @@ class JobTracker:
                 yield Step.DEFERRED, job
             case Meaning.JOB_EXIT:
                 job.exit, job.node, job.ret = mark, row.role("node"), row.role("ret")
-                job.pivoted = False
+                job.pivoted, job.to_switch = False, row.role("flags") != 0
                 self._exits.setdefault(row.tid, []).append(job)
                 yield Step.EXITED, job
             case Meaning.JOB_EXIT_DONE:
