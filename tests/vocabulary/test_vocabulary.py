@@ -340,3 +340,10 @@ def test_events_that_no_release_has_together_are_said_so() -> None:
 def test_the_release_does_not_depend_on_the_order_of_the_names() -> None:
     names = ["mirror_start", "block_job_cb", "paio_submit_co", "virtio_blk_submit_multireq"]
     assert release(names) == release(names[::-1])
+
+
+def test_a_build_with_tracepoints_of_its_own_is_not_dated_by_events_of_later_releases() -> None:
+    shown, reason = release(["mirror_exit", "blk_co_preadv", "paio_submit", "block_job_cb"])
+    assert shown == "2.7 or older"
+    assert "tracepoints of its own" in reason
+    assert release(["mirror_exit", "blk_co_preadv"])[0] is None

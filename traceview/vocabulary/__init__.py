@@ -20,6 +20,8 @@ from traceview.vocabulary.table import Mask, MeaningTable, Row
 
 __all__ = ["EventMeaning", "Mask", "Meaning", "MeaningTable", "Op", "Row", "Vocabulary", "builtin"]
 
+OLDEST = "1.0"
+"""The oldest release whose declarations the vocabulary was checked against."""
 NEWEST = "9.0"
 """The newest release whose declarations the vocabulary was checked against."""
 
@@ -127,21 +129,28 @@ class Vocabulary:
                 last = max((r[1] for r in alike), key=release_key)
                 known = exact.get(form.name, (first, last))
                 exact[form.name] = (min(known[0], first, key=release_key), max(known[1], last, key=release_key))
+        # A build with tracepoints of its own may have been given events of later releases with them.
+        instrumented = any(n in self.events and self.events[n].releases is None for n in names)
         for name in sorted(names):
             event = self.events.get(name)
             releases = exact.get(name) or (event.releases if event is not None else None)
             if releases is None:
                 continue
+            if instrumented:
+                releases = (OLDEST, releases[1])
             narrowed = span.narrowed(*releases)
             if narrowed.empty:
                 return None, f"{name} ({releases[0]} to {releases[1]}) does not go with {', '.join(reasons.values())}"
-            if narrowed.since != span.since:
+            if narrowed.since not in (span.since, OLDEST):
                 reasons["since"] = f"{name} is there from {releases[0]}"
             if narrowed.until != span.until and releases[1] != NEWEST:
                 reasons["until"] = f"{name} is there up to {releases[1]}"
             span = narrowed
         if not reasons:
             return None, "no event of the trace is particular to a release"
+        if instrumented:
+            why = "; the build has tracepoints of its own, so what it traces does not tell the oldest"
+            return f"{span.until} or older", "; ".join(reasons.values()) + why
         return (f"{span.since} or newer" if span.until == NEWEST else str(span)), "; ".join(reasons.values())
 
 
