@@ -12,7 +12,7 @@ from traceview.events import EventBatch, ReadStats, Refusal
 from traceview.findings import RefusedLine, ScanResult
 from traceview.formats import FORMATS, Detection, detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
-from traceview.formats.declarations import Declarations, read_declarations
+from traceview.formats.declarations import Declarations, forms_for, read_declarations
 from traceview.formats.log_grammar import event_name, explain
 from traceview.rules import builtin_rules, rule_by_id
 from traceview.selection import Selection
@@ -96,8 +96,7 @@ class Trace:
 
     def _explained(self, refusal: Refusal) -> RefusedLine:
         raw = refusal.text.encode("utf-8", "surrogateescape")
-        declared = self.declarations.get(event_name(raw)) if self.declarations is not None else None
-        forms = [*([declared] if declared is not None else []), *self.vocabulary.forms_of(event_name(raw))]
+        forms = forms_for(event_name(raw), self.declarations, self.vocabulary.forms_of)
         return RefusedLine(refusal.line, refusal.byte_offset, explain(raw, forms))
 
     def windows(self) -> pd.DataFrame:

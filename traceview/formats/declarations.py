@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from traceview.events import Arg, Conversion, EventForm, Kind, Piece
 from traceview.formats.printf import expand_macro, printf_pieces
 from traceview.resources import grammar_text
 
-__all__ = ["Declaration", "Declarations", "parse_declaration", "read_declarations"]
+__all__ = ["Declaration", "Declarations", "forms_for", "parse_declaration", "read_declarations"]
 
 _ESCAPES = {r"\"": '"', r"\\": "\\", r"\n": "\n", r"\t": "\t", r"\'": "'"}
 _SIGNED = {
@@ -64,6 +64,17 @@ class Declarations:
     def numbered(self, version: int) -> list[EventForm]:
         """Return the forms by simpletrace id: version 2 leaves disabled events out of the count, 3 does not."""
         return [d.form for d in self.all if version != 2 or not d.disabled]
+
+
+def forms_for(
+    name: str, declarations: Declarations | None, known: Callable[[str], Sequence[EventForm]]
+) -> list[EventForm]:
+    """Return the forms that a line of an event may have.
+
+    A user's declarations come first; a log of another build than theirs is read with the forms that are `known`.
+    """
+    declared = declarations.get(name) if declarations is not None else None
+    return [*([declared] if declared is not None else []), *known(name)]
 
 
 @cache

@@ -25,7 +25,7 @@ from traceview.events import (
     Refusal,
 )
 from traceview.formats.base import FormsOf, Wanted
-from traceview.formats.declarations import Declarations
+from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_grammar import DecodePlan, scanner
 
 __all__ = ["MAX_REFUSED", "Event", "LineReader", "is_likely_name"]
@@ -131,10 +131,8 @@ class LineReader:
 
     def _event(self, name: bytes) -> Event:
         text = name.decode("ascii")
-        declared = self._declarations.get(text) if self._declarations is not None else None
         plans = []
-        # A user's declarations come first; a log of another build than theirs is read with the built-in forms.
-        for form in [*([declared] if declared is not None else []), *self._forms_of(text)]:
+        for form in forms_for(text, self._declarations, self._forms_of):
             try:
                 plans.append(DecodePlan(form, self.builder.strings))
             except GrammarError:  # a form whose line cannot be taken apart: its text is kept as it is
