@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400
 
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("errors", "resources", "releases"),
+    ("compiled", "errors", "resources", "releases"),
     ("source",),
     ("events",),
     ("formats",),

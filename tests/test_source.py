@@ -39,11 +39,15 @@ class Failing(io.RawIOBase):
     def __init__(self, before: bytes = b"") -> None:
         self._before = before
 
-    def read(self, size: int = -1) -> bytes:
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, view: memoryview) -> int:  # type: ignore[override]
         if not self._before:
             raise OSError(errno.EIO, "Input/output error")
-        piece, self._before = self._before[:size], self._before[size:]
-        return piece
+        piece, self._before = self._before[: len(view)], self._before[len(view) :]
+        view[: len(piece)] = piece
+        return len(piece)
 
 
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 1000])
@@ -165,7 +169,7 @@ def test_a_file_that_one_may_not_read_says_so(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "secret"
     path.write_bytes(b"x")
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
@@ -174,7 +178,7 @@ def test_a_file_that_one_may_not_read_says_so(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_disk_that_fails_in_mid_file_is_a_read_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builtins.open", lambda *_: Failing(b"abcdef"))
+    monkeypatch.setattr("builtins.open", lambda *_, **__: Failing(b"abcdef"))
     pieces = ByteSource(tmp_path / "t", chunk_bytes=4).chunks()
     assert [next(pieces), next(pieces)] == [b"abcd", b"ef"]
     with pytest.raises(TraceReadError, match="t: cannot be read: Input/output error"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from traceview.source import ByteSource
 
@@ -28,9 +30,10 @@ class MemorySource(ByteSource):
     def head(self) -> bytes:
         return self._data[: 1 << 16]
 
-    def chunks(self) -> Iterator[bytes]:
-        for at in range(0, len(self._data), self.chunk_bytes):
-            yield self._counted(self._data[at : at + self.chunk_bytes])
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[memoryview], int]]:
+        stream = io.BytesIO(self._data)
+        yield lambda view: self._counted(stream.readinto(view[: self.chunk_bytes]))
 
 
 def log_line(

@@ -282,7 +282,7 @@ class EventBatch:
     def concat(cls, batches: Sequence[EventBatch]) -> EventBatch:
         """Return the rows of batches of one trace, one after the other."""
         width = max(b.args.shape[1] for b in batches)
-        padded = [np.pad(b.args, ((0, 0), (0, width - b.args.shape[1]))) for b in batches]
+        padded = [_wide(b.args, width) for b in batches]
         return cls(
             batches[-1].forms,
             batches[0].strings,
@@ -321,7 +321,7 @@ class BatchBuilder:
         self._codes: dict[int, int] = {}
         self._rows: list[tuple[int, int, int, int, int, int]] = []
         self._args: dict[int, tuple[list[int], list[Sequence[int]]]] = {}
-        self._runs: list[tuple[Int64Array, Int64Array]] = []
+        self._runs: list[EventBatch] = []
         self._in_runs = 0
 
     def code_of(self, form: EventForm) -> int:
@@ -341,11 +341,17 @@ class BatchBuilder:
         bucket[1].append(values)
         self._rows.append((code, *row))
 
-    def extend(self, rows: Int64Array, args: Int64Array) -> None:
-        """Add a run of records: `rows` of shape (n, 6) with the code before the columns of `add`, `args` (n, width)."""
+    def extend(
+        self, code: npt.NDArray[np.int32], record: Int64Array, line: Int64Array, byte_offset: Int64Array,
+        ts_ns: Int64Array, tid: Int64Array, args: Int64Array,
+    ) -> None:  # fmt: skip
+        """Add a run of records, as the columns of a batch."""
         self._close_run()
-        self._runs.append((rows, args))
-        self._in_runs += len(rows)
+        self._hold(EventBatch(self.forms, self.strings, code, record, line, byte_offset, ts_ns, tid, args))
+
+    def _hold(self, run: EventBatch) -> None:
+        self._runs.append(run)
+        self._in_runs += len(run)
 
     def __len__(self) -> int:
         return self._in_runs + len(self._rows)
@@ -361,8 +367,9 @@ class BatchBuilder:
             if count:
                 args[places, :count] = np.array(values, dtype=np.int64)
         self._rows, self._args = [], {}
-        self._runs.append((rows, args))
-        self._in_runs += len(rows)
+        record, line, byte_offset, ts_ns, tid = (rows[:, i].copy() for i in range(1, 6))
+        codes = rows[:, 0].astype(np.int32)
+        self._hold(EventBatch(self.forms, self.strings, codes, record, line, byte_offset, ts_ns, tid, args))
 
     def _width(self) -> int:
         return max(1, *(len(f.args) for f in self.forms))
@@ -370,21 +377,12 @@ class BatchBuilder:
     def flush(self) -> Iterator[EventBatch]:
         """Yield what has been collected as one batch, if there is anything, and start anew."""
         self._close_run()
-        if not self._runs:
-            return
-        width = self._width()
-        head = self._runs[0][0] if len(self._runs) == 1 else np.concatenate([rows for rows, _ in self._runs])
-        args = np.concatenate([_wide(a, width) for _, a in self._runs])
-        self._runs, self._in_runs = [], 0
-        yield EventBatch(
-            forms=self.forms, strings=self.strings, code=head[:, 0].astype(np.int32), record=head[:, 1].copy(),
-            line=head[:, 2].copy(), byte_offset=head[:, 3].copy(), ts_ns=head[:, 4].copy(), tid=head[:, 5].copy(),
-            args=args,
-        )  # fmt: skip
+        runs, self._runs, self._in_runs = self._runs, [], 0
+        if runs:
+            yield runs[0] if len(runs) == 1 else EventBatch.concat(runs)
 
 
 def _wide(args: Int64Array, width: int) -> Int64Array:
-    """Return `args` with `width` columns; what is cut off is unused."""
-    if args.shape[1] >= width:
-        return args[:, :width]
-    return np.pad(args, ((0, 0), (0, width - args.shape[1])))
+    """Return `args` with `width` columns."""
+    missing = width - args.shape[1]
+    return np.pad(args, ((0, 0), (0, missing))) if missing else args

@@ -6,6 +6,8 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,7 +79,15 @@ class ByteSource:
             raise self._failed(e) from e
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in order, `chunk_bytes` at a time.
+        """Yield the bytes in order, `chunk_bytes` at a time. Raises what `reading` raises."""
+        buffer = bytearray(self.chunk_bytes)
+        with self.reading() as read_into, memoryview(buffer) as view:
+            while count := read_into(view):
+                yield bytes(view[:count])
+
+    @contextmanager
+    def reading(self) -> Iterator[Callable[[memoryview], int]]:
+        """Give a function that fills the front of a buffer with the next bytes and returns how many (0 at the end).
 
         Raises
         ------
@@ -88,39 +98,44 @@ class ByteSource:
         """
         if not self._once:
             with self._open() as f:
-                yield from self._pieces(f)
+                yield partial(self._read_into, f)
             return
         if self._used:
             raise TraceReadError(f"{self.name} can be read only once: save it to a file first")
         self._used = True
-        head = self.head()
+        head = memoryview(self.head())
         assert self._stream is not None
+        stream = self._stream
+
+        def read_into(view: memoryview) -> int:
+            nonlocal head
+            if not head:
+                return self._read_into(stream, view)
+            count = min(len(view), len(head))
+            view[:count] = head[:count]
+            head = head[count:]
+            return self._counted(count)
+
         try:
-            for start in range(0, len(head), self.chunk_bytes):
-                yield self._counted(head[start : start + self.chunk_bytes])
-            yield from self._pieces(self._stream)
+            yield read_into
         finally:
             if not self.is_stdin:
-                self._stream.close()
+                stream.close()
 
-    def _pieces(self, f: BinaryIO) -> Iterator[bytes]:
-        while True:
-            try:
-                piece = f.read(self.chunk_bytes)
-            except OSError as e:
-                raise self._failed(e) from e
-            if not piece:
-                return
-            yield self._counted(piece)
+    def _read_into(self, f: BinaryIO, view: memoryview) -> int:
+        try:
+            return self._counted(f.readinto(view))  # type: ignore[attr-defined]
+        except OSError as e:
+            raise self._failed(e) from e
 
-    def _counted(self, piece: bytes) -> bytes:
-        if self.on_bytes is not None:
-            self.on_bytes(len(piece))
-        return piece
+    def _counted(self, count: int) -> int:
+        if self.on_bytes is not None and count:
+            self.on_bytes(count)
+        return count
 
     def _open(self) -> BinaryIO:
         try:
-            return open(self.path, "rb")
+            return open(self.path, "rb", buffering=0)
         except FileNotFoundError as e:
             raise TraceNotFoundError(f"{self.path}: no such file") from e
         except OSError as e:

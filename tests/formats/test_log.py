@@ -14,7 +14,7 @@ from tests import strategies
 from tests.formats import Reading, Record, declared, read_log
 from tests.writers import PREFIXES, log_line
 from traceview.events import NO_THREAD, NO_TIME
-from traceview.formats import log, log_lines
+from traceview.formats import log, log_blocks, log_lines
 from traceview.formats.log_grammar import explain
 from traceview.vocabulary import builtin
 
@@ -28,6 +28,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run everything here once for each path that lines can take."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
+        patch.setattr(log, "COMPILE_FROM", 0)
         yield
 
 
@@ -287,7 +288,7 @@ def test_a_bare_record_of_a_known_event_counts_among_prefixed_ones() -> None:
 
 
 def test_a_line_that_is_too_long_is_passed_over_and_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "MAX_LINE", 200)
+    monkeypatch.setattr(log_blocks, "MAX_LINE", 200)
     long_line = log_line("monitor_qmp_respond", "mon 0x1 resp: " + "x" * 200)
     data = exit_line() + b"\n" + long_line + b"\n" + exit_line() + b"\n"
     for chunk_bytes in (1, 7, 64, len(data)):
@@ -298,7 +299,7 @@ def test_a_line_that_is_too_long_is_passed_over_and_marked(monkeypatch: pytest.M
 
 
 def test_a_line_that_never_ends_is_not_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "MAX_LINE", 1000)
+    monkeypatch.setattr(log_blocks, "MAX_LINE", 1000)
     reading = read_log(exit_line() + b"\n" + b"z" * 1_000_000, chunk_bytes=100)
     assert gaps(reading) == [("unreadable", 1, len(exit_line()) + 1, 2, None)]
     assert reading.stats.bytes_read == len(exit_line()) + 1 + 1_000_000

@@ -12,10 +12,10 @@ from tests import strategies
 from tests.conftest import CapturePath
 from tests.formats import Reading, read_log
 from tests.writers import log_line
+from traceview.compiled import LOG, kernel_function
 from traceview.detect.scan import SCAN_MEANINGS
 from traceview.events import ReadStats
 from traceview.formats import log
-from traceview.formats.log_tables import KernelTables
 from traceview.vocabulary import builtin
 
 NEVER = 1 << 62
@@ -38,6 +38,7 @@ def both(data: bytes, *, everything: bool, chunk_bytes: int = 1 << 20) -> tuple[
     for compiled_from in (0, NEVER):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(log, "COMPILED_FROM", compiled_from)
+            patch.setattr(log, "COMPILE_FROM", compiled_from)
             readings.append(read_log(data, wanted=wanted, chunk_bytes=chunk_bytes))
     return readings[0], readings[1]
 
@@ -104,31 +105,17 @@ def test_a_log_that_the_compiled_path_cannot_take_is_given_back_to_the_python_pa
     assert reading.stats.records == 60_000
 
 
-def test_a_name_is_told_from_another_of_the_same_hash() -> None:
-    tables = KernelTables()
-    for i in range(2_000):
-        tables.add(b"event_%d" % i, None)
-    assert len(set(tables.names)) == 2_000
-    assert len(tables.counts) == 2_000
-
-
 def test_more_threads_than_the_set_holds_are_all_told() -> None:
     data = b"".join(b"%d@2.000003:mirror_before_drain s 0x1 dirty count 0\n" % t for t in range(1, 6_000))
     assert {r.tid for r in assert_alike(data).records} == set(range(1, 6_000))
 
 
-def test_without_numba_the_python_path_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_llvmlite_the_python_path_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "COMPILED_FROM", 0)
-    monkeypatch.setattr(log, "_compiled_lines", lambda _reader: None)
+    monkeypatch.setattr(log, "kernel_function", lambda _kernel, *, wait: None)
     assert read_log(SAMPLES[0].read_bytes()).records
 
 
 def test_the_environment_can_turn_the_compiled_path_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "COMPILED_FROM", 0)
     monkeypatch.setenv("TRACEVIEW_COMPILED", "0")
-
-    def refuse(_reader: object) -> None:
-        raise AssertionError("the compiled path was asked for")
-
-    monkeypatch.setattr(log, "_compiled_lines", refuse)
-    assert read_log(SAMPLES[0].read_bytes()).records
+    assert kernel_function(LOG, wait=True) is None

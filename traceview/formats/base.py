@@ -31,6 +31,16 @@ class Reader(Protocol):
         ...
 
 
+class MakeReader(Protocol):
+    """Builds a reader; with more than one of `jobs`, so many threads may read ahead of what is asked for."""
+
+    def __call__(
+        self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1
+    ) -> Reader:
+        """Return the reader."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FormatInfo:
     """One format: how to know it and how to read it.
@@ -47,4 +57,4 @@ class FormatInfo:
     loss: str
     reference: str
     score: Callable[[bytes], float]
-    make: Callable[[ByteSource, FormsOf, Declarations | None], Reader]
+    make: MakeReader

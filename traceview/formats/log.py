@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from traceview.compiled import LOG, kernel_function
 from traceview.events import EventBatch, Gap, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted
 from traceview.formats.declarations import Declarations
+from traceview.formats.log_blocks import MAX_LINE, Blocks
 from traceview.formats.log_grammar import scanner
 from traceview.formats.log_lines import LineReader, is_likely_name
 from traceview.source import ByteSource
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "LogReader"]
 
-MAX_LINE = 1 << 24
-"""A line longer than this is no record; it is passed over without being held in memory."""
-COMPILED_FROM = 8 << 20
-"""The part of a log before this byte is read by the Python path: small logs need not wait for the compiled one."""
+COMPILED_FROM = 4 << 20
+"""Bytes of a log from which on the compiled path is worth loading."""
+COMPILE_FROM = 48 << 20
+"""Bytes from which on it is worth compiling where it never was: some seconds, once."""
 
 
 def score(head: bytes) -> float:
@@ -42,72 +44,52 @@ def score(head: bytes) -> float:
 
 
 class LogReader:
-    """Reads one log. Never raises for what stands in the file: it is counted, kept apart, or marked as a gap."""
+    """Reads one log. Never raises for what stands in the file: it is counted, kept apart, or marked as a gap.
 
-    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None) -> None:
+    `jobs` is how many threads may scan blocks ahead; one job scans them in turn with the rest of the work.
+    """
+
+    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1) -> None:
         self.stats = ReadStats()
         self._source = source
         self._forms_of = forms_of
         self._declarations = declarations
-        self._compiled: CompiledLines | None = None
-        self._interpreted = os.environ.get("TRACEVIEW_COMPILED") == "0"
+        self._jobs = jobs
 
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
         lines = LineReader(self._forms_of, self._declarations, wanted, self.stats)
-        carry, base = b"", 0
-        skipping = False
-        for chunk in self._source.chunks():
-            self.stats.bytes_read += len(chunk)
-            buffer = carry + chunk
-            end = buffer.rfind(b"\n") + 1
-            if skipping:
-                first = buffer.find(b"\n") + 1
-                if not first:
-                    base, carry = base + len(buffer), b""
-                    continue
-                base, buffer, end, skipping = base + first, buffer[first:], end - first, False
-            if end > MAX_LINE:
-                self._block(lines, buffer[:end], base)
-            elif end:
-                self._take(lines, buffer[:end], base)
-            carry, base = buffer[end:], base + end
-            if len(carry) > MAX_LINE:
-                self._too_long(base)
-                base, carry, skipping = base + len(carry), b"", True
-            if len(lines.builder) >= BATCH_ROWS:
-                yield from lines.builder.flush()
-        if carry:
-            lines.take_unfinished(carry, base)
+        with self._source.reading() as read_into:
+            blocks = Blocks(read_into, self._source.chunk_bytes)
+            for _ in self._taken(lines, blocks):
+                self.stats.bytes_read = blocks.bytes_read
+                if len(lines.builder) >= BATCH_ROWS:
+                    yield from lines.builder.flush()
+        if blocks.rest_passed_over >= 0:
+            self._too_long(blocks.rest_passed_over)
+        if blocks.rest:
+            lines.take_unfinished(blocks.rest, blocks.rest_at)
+        self.stats.bytes_read = blocks.bytes_read
         yield from lines.builder.flush()
         self.stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}
         self.stats.unknown_names = {n for n in self.stats.names if not lines.events[n.encode()].plans}
 
-    def _take(self, lines: LineReader, block: bytes, base: int) -> None:
-        """Take complete lines, compiled where the log is large enough to be worth it."""
-        if self._compiled is None and base >= COMPILED_FROM and not self._interpreted:
-            self._compiled = _compiled_lines(lines)
-            self._interpreted = self._compiled is None
-        if self._compiled is None:
-            lines.take_lines(block, base)
-            return
-        self._compiled.take(block, base)
-        if not self._compiled.worth_it:
-            self._compiled, self._interpreted = None, True
-
-    def _block(self, lines: LineReader, block: bytes, base: int) -> None:
-        """Take complete lines of which some may be too long."""
-        taken = at = 0
-        while at < len(block):
-            end = block.index(b"\n", at) + 1
-            if end - 1 - at > MAX_LINE:
-                if at > taken:
-                    self._take(lines, block[taken:at], base + taken)
-                self._too_long(base + at)
-                taken = end
-            at = end
-        if taken < len(block):
-            self._take(lines, block[taken:], base + taken)
+    def _taken(self, lines: LineReader, blocks: Blocks) -> Iterator[None]:
+        """Take block after block, compiled from where that is worth it on; yield after each."""
+        size = self._source.size() or 0
+        remaining = iter(blocks)
+        for block in remaining:
+            compiled = _compiled_lines(lines, max(size, block.base))
+            following = ((block, None),) if compiled is None else compiled.ahead(chain((block,), remaining), self._jobs)
+            for each, go in following:
+                if each.passed_over >= 0:
+                    self._too_long(each.passed_over)
+                if compiled is not None and compiled.worth_it:
+                    compiled.take(each, go)
+                else:
+                    lines.take_lines(bytes(each.buffer[: each.size]), each.base)
+                blocks.free(each)
+                yield
 
     def _too_long(self, base: int) -> None:
         stats = self.stats
@@ -117,13 +99,16 @@ class LogReader:
         stats.add_gap(Gap("unreadable", stats.records, base, stats.lines, stats.last_ts_ns, None, text))
 
 
-def _compiled_lines(lines: LineReader) -> CompiledLines | None:
-    """Return the compiled path for a log, or None where Numba is not installed."""
-    try:
-        from traceview.formats.log_compiled import CompiledLines as Lines  # noqa: PLC0415  (slow to import)
-    except ImportError:
+def _compiled_lines(lines: LineReader, size: int) -> CompiledLines | None:
+    """Return the compiled path for a log of at least `size` bytes, or None where there is none that is worth it."""
+    if size < COMPILED_FROM:
         return None
-    return Lines(lines)
+    function = kernel_function(LOG, wait=size >= COMPILE_FROM)
+    if function is None:
+        return None
+    from traceview.formats.log_compiled import CompiledLines as Lines  # noqa: PLC0415
+
+    return Lines(lines, function)
 
 
 FORMAT = FormatInfo(

@@ -2,112 +2,145 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from traceview.events import NO_TIME
-from traceview.formats.log_kernel import STRING_SHIFT
-from traceview.formats.log_tables import BlockScan, KernelTables
+from traceview.formats.log_blocks import Block
+from traceview.formats.log_kernel import STRING_SHIFT, UNKNOWN
+from traceview.formats.log_tables import Go, TableBuilder
 
 if TYPE_CHECKING:
     from traceview.formats.log_lines import LineReader
 
 __all__ = ["CompiledLines"]
 
-MOST_ROWS = 1 << 15
-WIDTH = 10
-"""QEMU rejects events of more than 10 arguments (from 2.10 on; older ones have fewer)."""
 GIVE_UP_AFTER = 1 << 20
 """Bytes after which a log of which the kernel takes less than half is left to the Python path."""
+MOST_NAMES = 4096
+"""Beyond so many names new ones are not looked out for: they are words of some other output."""
 
 
 class CompiledLines:
-    """Takes blocks for a `LineReader`, in order. The records that come out are those of the Python path."""
+    """Takes the blocks of one log for a `LineReader`. The records that come out are those of the Python path.
 
-    def __init__(self, reader: LineReader) -> None:
+    Blocks may be scanned ahead by several threads (`ahead`); they are taken in their order (`take`).
+    """
+
+    def __init__(self, reader: LineReader, function: Callable[..., int]) -> None:
         self._reader = reader
-        self._tables = KernelTables()
-        self._out = BlockScan(MOST_ROWS, WIDTH)
-        self._threads_known = 0
+        self._builder = TableBuilder(function)
+        self._careful = False
         self._taken = self._left = 0
         self.worth_it = True
         """Whether the kernel takes most of what it is given."""
 
-    def take(self, block: bytes, base: int) -> None:
-        """Take complete lines; `base` is the offset of the first in the file."""
+    def ahead(self, blocks: Iterable[Block], jobs: int) -> Iterator[tuple[Block, Go | None]]:
+        """Yield blocks in order, each with what was found in it by one of `jobs` threads that scan ahead.
+
+        One job scans nothing ahead: `take` does it.
+        """
+        if jobs < 2:
+            yield from ((block, None) for block in blocks)
+            return
+        with ThreadPoolExecutor(jobs, thread_name_prefix="traceview") as pool:
+            scanned: deque[tuple[Block, Future[Go] | None]] = deque()
+            for block in blocks:
+                scanned.append((block, pool.submit(self._go(), block, 0) if self.worth_it else None))
+                if len(scanned) > jobs:
+                    first, go = scanned.popleft()
+                    yield first, go.result() if go is not None else None
+            for block, go in scanned:
+                yield block, go.result() if go is not None else None
+
+    def _go(self) -> Callable[[Block, int], Go]:
+        """Return what looks at the lines of a block from a place on; what it finds may end before the block does."""
+        learn = len(self._builder.names) < MOST_NAMES
+        return partial(self._builder.tables().scan, learn=learn, careful=self._careful)
+
+    def take(self, block: Block, go: Go | None = None) -> None:
+        """Take the lines of a block, of which `go` has seen the first."""
         self._learn()
-        array = np.frombuffer(block, dtype=np.uint8)
         at = 0
-        while at < len(block):
-            self._tables.scan(array, at, len(block), self._out)
-            self._merge(block, base)
-            at = int(self._out.totals[4])
-        self._taken += len(block)
+        while at < block.size:
+            go = go or self._go()(block, at)
+            self._merge(block, go)
+            at = go.end
+            if go.status == UNKNOWN:
+                at = self._by_hand(block, at)
+                self._learn()
+            go = None
+        self._taken += block.size
         if self._taken > GIVE_UP_AFTER:
             self.worth_it = self._taken >= 2 * self._left
             self._taken = self._left = 0
 
-    def _merge(self, block: bytes, base: int) -> None:
-        """Put the rows of one go and the records of its stops into the reader, in order."""
-        reader, stats, out = self._reader, self._reader.stats, self._out
-        rows, stops, records, lines, _, first_ts, last_ts, known = (int(x) for x in out.totals)
-        record_base, line_base = stats.records, stats.lines
-        if first_ts >= 0:
+    def _by_hand(self, block: Block, at: int) -> int:
+        """Give the line at `at` to the Python path; return where it ends."""
+        end = block.line_end(at)
+        self._reader.take_lines(bytes(block.buffer[at:end]), block.base + at)
+        self._left += end - at
+        return end
+
+    def _merge(self, block: Block, go: Go) -> None:
+        """Put the records of one go and those of its stops into the reader, in order."""
+        reader, stats = self._reader, self._reader.stats
+        self._careful = go.careful
+        if go.first_ts_ns >= 0:
             reader.prefixed = True
             if stats.first_ts_ns == NO_TIME:
-                stats.first_ts_ns = first_ts
-        if known != self._threads_known:
-            self._threads_known = known
-            reader.threads.update(b"%d" % (t - 1) for t in out.threads[out.threads > 0].tolist())
+                stats.first_ts_ns = go.first_ts_ns
+        met = [(records, b"%d" % thread) for thread, records in go.threads.tolist()]
+        record_base, line_base = stats.records, stats.lines
+        self._intern(block, go)
+        go.place += block.base
         done = taken = 0
-        for place, row, before, line, time in out.stops[:stops].tolist():
-            self._emit(block, base, done, row, record_base, line_base)
+        for place, row, before, line, time in go.stops.tolist():
+            self._emit(go, done, row, record_base, line_base)
             done = row
+            reader.threads.update(name for records, name in met if records < before)
             if before > taken:  # else the last time is that of the stop before
                 stats.last_ts_ns = time
                 taken = before
             stats.records, stats.lines = record_base + before, line_base + line
-            end = block.index(b"\n", place) + 1
-            names = len(reader.events)
-            reader.take_lines(block[place:end], base + place)
+            self._by_hand(block, place)
             record_base = stats.records - before
-            self._left += end - place
-            if len(reader.events) > names:
-                self._learn()
-        self._emit(block, base, done, rows, record_base, line_base)
-        stats.records, stats.lines = record_base + records, line_base + lines
-        if records > taken:
-            stats.last_ts_ns = last_ts
-        self._count()
+        self._emit(go, done, len(go.code), record_base, line_base)
+        reader.threads.update(name for _, name in met)
+        stats.records, stats.lines = record_base + go.records, line_base + go.lines
+        if go.records > taken:
+            stats.last_ts_ns = go.last_ts_ns
+        for code in np.flatnonzero(go.counts).tolist():
+            reader.events[self._builder.names[code]].count += int(go.counts[code])
+
+    def _emit(self, go: Go, first: int, last: int, record_base: int, line_base: int) -> None:
+        if first < last:
+            rows = slice(first, last)
+            go.record[rows] += record_base
+            go.line[rows] += line_base + 1
+            self._reader.builder.extend(
+                go.code[rows], go.record[rows], go.line[rows], go.place[rows], go.ts_ns[rows], go.tid[rows],
+                go.args[rows],
+            )  # fmt: skip
+
+    def _intern(self, block: Block, go: Go) -> None:
+        """Put the strings of a go's records into the table of strings."""
+        intern = self._reader.builder.strings.intern
+        for code, slots in self._builder.strings.items():
+            for i in np.flatnonzero(go.code == code).tolist():
+                for slot in slots:
+                    packed = int(go.args[i, slot])
+                    at, size = packed >> STRING_SHIFT, packed & ((1 << STRING_SHIFT) - 1)
+                    go.args[i, slot] = intern(bytes(block.buffer[at : at + size]))
 
     def _learn(self) -> None:
         """Give the kernel the names that the Python path has met."""
-        for name in list(self._reader.events)[len(self._tables.names) :]:
+        for name in list(self._reader.events)[len(self._builder.names) :]:
             event = self._reader.events[name]
             forms = [(p.form, c) for p, c in zip(event.plans, event.code, strict=False)] if event.wanted else None
-            self._tables.add(name, forms)
-
-    def _count(self) -> None:
-        counts = self._tables.counts
-        for code in np.flatnonzero(counts).tolist():
-            self._reader.events[self._tables.names[code]].count += int(counts[code])
-        counts[:] = 0
-
-    def _emit(self, block: bytes, base: int, first: int, last: int, record_base: int, line_base: int) -> None:
-        if first == last:
-            return
-        rows = self._out.rows[first:last].copy()
-        rows[:, 1] += record_base
-        rows[:, 2] += line_base + 1
-        rows[:, 3] += base
-        args = self._out.args[first:last].copy()
-        for code, slots in self._tables.strings.items():
-            for i in np.flatnonzero(rows[:, 0] == code).tolist():
-                for slot in slots:
-                    args[i, slot] = self._string(block, int(args[i, slot]))
-        self._reader.builder.extend(rows, args)
-
-    def _string(self, block: bytes, packed: int) -> int:
-        at, size = packed >> STRING_SHIFT, packed & ((1 << STRING_SHIFT) - 1)
-        return self._reader.builder.strings.intern(block[at : at + size])
+            self._builder.add(name, forms)

@@ -4,267 +4,432 @@ It takes lines with the epoch prefix (``THREAD@SECONDS.MICROSECONDS:``) whose ev
 of the event's forms. Every other line is handed back untouched, as a *stop*, to the Python path (`formats.log_lines`),
 which knows all the cases and decides. What is taken is spelt out here by hand where ``grammars/log_line.lark`` spells
 it as terminals (the tests hold both to the same answers on real, generated and mutated lines); what stands in a line is
-in tables that are made from the forms (`formats.log_tables`):
+in tables that are made from the forms (`formats.log_tables`).
 
-``names``
-    Open addressing by the FNV-1a hash of the name: `name_hash` (uint64), `name_code` (int32, -1 for a free slot), and
-    the name's bytes at ``name_bytes[name_at : name_at + name_size]``. The code indexes `first_plan` (int64): a row of
-    `plan`, `COUNTED` for an event that is only counted, `LEFT` for one that the Python path decodes.
-``plan``
-    int64 of shape (n, 3): opcode and two operands. `LITERAL` has place and size in `literals`. A plan closes with
-    `END`: the code of its form, and the row of the plan to try next, or -1.
+It reads eight bytes at a time: a block is followed by some bytes that may be anything (`log_blocks.PADDING`). These are
+plain functions over pointers and 64-bit numbers; `traceview.compiled` makes machine code of them.
+
+The tables:
+
+``name_hash`` (u64), ``name_code`` (i32)
+    Open addressing by the hash of the name (`mix` over its words): the number of the name, -1 for a free slot.
+``name_words`` (u64), ``name_size`` (i64), ``first_plan`` (i64)
+    By number: the name's bytes in `NAME_WORDS` words, the rest zero; its size; where its first plan begins in `plan`,
+    `COUNTED` for an event whose records are only counted, or `LEFT` for one that the Python path decodes.
+``plan`` (u64)
+    Steps of four: opcode, and a literal of up to eight bytes that stands before its value: bytes, mask, size. A plan
+    begins with a step of its own: code of the form, and the place of the plan to try next (0 for none).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 __all__ = [
-    "ALT_HEX", "COUNTED", "DECIMAL", "END", "HEX", "LEFT", "LITERAL", "POINTER", "REST", "STRING_SHIFT", "UNSIGNED",
-    "scan_block",
+    "ALT_HEX", "BASIS", "COUNTED", "DECIMAL", "DONE", "END", "FULL", "HEX", "LEFT", "MIX_SHIFT", "MOST_THREADS",
+    "NAME_WORDS", "NOTHING", "POINTER", "PRIME", "REST", "SCRATCH", "SIGNATURE", "STEP", "STRING_SHIFT", "UNKNOWN",
+    "UNSIGNED", "scan_block",
 ]  # fmt: skip
 
-END, LITERAL, POINTER, DECIMAL, UNSIGNED, HEX, ALT_HEX, REST = range(8)
+END, NOTHING, POINTER, DECIMAL, UNSIGNED, HEX, ALT_HEX, REST = range(8)
 COUNTED, LEFT = -2, -3
-STRING_SHIFT = 24
+STEP = 4
+NAME_WORDS = 8
+SCRATCH = 64
+MOST_THREADS = 256
+DONE, FULL, UNKNOWN, AGAIN = range(4)
+STRING_SHIFT, MIX_SHIFT = 24, 29
 """A string argument is its place in the block, shifted by this, plus its size (a line is shorter than 2**24)."""
 
-_BASIS = np.uint64(14695981039346656037)
-_PRIME = np.uint64(1099511628211)
-_ONE, _FOUR, _TEN = np.uint64(1), np.uint64(4), np.uint64(10)
-_MOST_SECONDS = 9_223_372_036  # later times do not fit 64 bits of nanoseconds: left to the Python path
-_MOST_HEX, _MOST_DECIMAL = 16, 18  # digits that cannot overflow 64 bits; longer numbers are left to the Python path
+SIGNATURE = (
+    "u8*", "i64", "i64",
+    "i64", "u64*", "i32*", "u64*", "i64*", "i64*", "u64*",
+    "i32*", "i64*", "i64*", "i64*", "i64*", "i64*", "u64*", "i64", "i64",
+    "i64*", "i64*", "i64", "i64*", "u64*", "i64", "i64", "i64*",
+)  # fmt: skip
+
+_0, _1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(i) for i in range(9))
+_9, _10, _16, _24, _32, _40, _48, _56, _62 = (np.uint64(i) for i in (9, 10, 16, 24, 32, 40, 48, 56, 62))
+_ONES = np.uint64(0x0101010101010101)
+_HIGHS = np.uint64(0x8080808080808080)
+_LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
+_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
+_NOT_ABOVE_BLANK = np.uint64(0x2121212121212121)
+_ZEROS = np.uint64(0x3030303030303030)
+_TO_HIGH_FROM_10 = np.uint64(0x7676767676767676)  # added to a byte, sets its high bit from 10 on
+_TO_HIGH_FROM_7 = np.uint64(0x7979797979797979)
+_BACKQUOTES = np.uint64(0x6060606060606060)
+_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
+_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
+_EVEN_PAIRS = np.uint64(0x0000FFFF0000FFFF)
+_LOW_HALF = np.uint64(0xFFFFFFFF)
+_FIRST_OF_FOUR = np.uint64(0x000000FF000000FF)
+_MILLION_HUNDRED = np.uint64(0x000F424000000064)
+_TEN_THOUSAND_ONE = np.uint64(0x0000271000000001)
+_SIX = np.uint64(0x0000FFFFFFFFFFFF)
+_SIX_HIGHS = np.uint64(0x0000808080808080)
+_COLON = np.uint64(0x3A)
+_BYTE = np.uint64(0xFF)
+_0X, _NIL = np.uint64(0x7830), np.uint64(0x296C696E28)
+_TWO_BYTES, _FIVE_BYTES = np.uint64(0xFFFF), np.uint64(0xFFFFFFFFFF)
+BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
+_MICROSECOND = np.uint64(1000)
+_SECOND = np.uint64(1_000_000_000)
+_MOST_SECONDS = np.uint64(9_223_372_036)  # later times do not fit 64 bits of nanoseconds: left to the Python path
+_OP_END, _OP_NOTHING, _OP_POINTER, _OP_DECIMAL, _OP_UNSIGNED, _OP_HEX, _OP_ALT_HEX = (np.uint64(i) for i in range(7))
+_STRING_SHIFT, _MIX_SHIFT = np.uint64(STRING_SHIFT), np.uint64(MIX_SHIFT)
+_SLOT = 16  # of the prefixes met: three words and their masks, size, thread, time, whether the thread is remembered
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
-def _hex(b, k, end):  # type: ignore[no-untyped-def]
-    """Return the value of the hexadecimal digits at `k`, where they end, and whether their number is right."""
-    value = np.uint64(0)
+def word(b, k):
+    """Return the eight bytes at `k`, the first the lowest."""
+    return (
+        np.uint64(b[k])
+        | (np.uint64(b[k + 1]) << _8)
+        | (np.uint64(b[k + 2]) << _16)
+        | (np.uint64(b[k + 3]) << _24)
+        | (np.uint64(b[k + 4]) << _32)
+        | (np.uint64(b[k + 5]) << _40)
+        | (np.uint64(b[k + 6]) << _48)
+        | (np.uint64(b[k + 7]) << _56)
+    )
+
+
+def first_byte(flags):
+    """Return the number of the lowest byte whose high bit is set."""
+    low = flags & (~flags + _1)
+    return np.int64((((low >> _7) - _1) & _ONES) * _ONES >> _56)
+
+
+def line_end(b, k):
+    """Return the place of the next newline."""
+    while True:
+        x = word(b, k) ^ _NEWLINES
+        y = word(b, k + 8) ^ _NEWLINES
+        f = (x - _ONES) & ~x & _HIGHS
+        g = (y - _ONES) & ~y & _HIGHS
+        if f | g != _0:
+            if f != _0:
+                return k + first_byte(f)
+            return k + 8 + first_byte(g)
+        k += 16
+
+
+def no_hex(w):
+    """Return the high bits of the bytes that are no lower-case hexadecimal digits."""
+    d = w ^ _ZEROS
+    no_digit = ((d & _LOWS) + _TO_HIGH_FROM_10) | d
+    e = w ^ _BACKQUOTES
+    low = e & _LOWS
+    letter = (low + _LOWS) & ~(low + _TO_HIGH_FROM_7) & ~e
+    return no_digit & ~letter & _HIGHS
+
+
+def eight_hex(w):
+    """Return the value of eight hexadecimal digits, in 32 bits, the first the highest."""
+    v = ((w & _NIBBLES) + ((w >> _6) & _ONES) * _9) & _NIBBLES
+    v = ((v << _4) | (v >> _8)) & _EVEN_BYTES
+    v = ((v << _8) | (v >> _16)) & _EVEN_PAIRS
+    return ((v << _16) | (v >> _32)) & _LOW_HALF
+
+
+def hexadecimal(b, k):
+    """Return the value of the digits at `k`, and where they end; -1 where there are none, or more than 16."""
+    w = word(b, k)
+    f = no_hex(w)
+    if f != _0:
+        n = first_byte(f)
+        if n == 0:
+            return _0, np.int64(-1)
+        return eight_hex(w) >> np.uint64(4 * (8 - n)), k + n
+    high = eight_hex(w)
+    w = word(b, k + 8)
+    f = no_hex(w)
+    if f != _0:
+        n = first_byte(f)
+        low = eight_hex(w) >> np.uint64(4 * (8 - n)) if n > 0 else _0
+        return (high << np.uint64(4 * n)) | low, k + 8 + n
+    if no_hex(word(b, k + 16)) & _HIGHS & _BYTE == _0:
+        return _0, np.int64(-1)
+    return (high << _32) | eight_hex(w), k + 16
+
+
+def eight_digits(d):
+    """Return the number that eight digits make, each a byte from 0 to 9, the first the lowest byte."""
+    d = d * _10 + (d >> _8)
+    return (((d & _FIRST_OF_FOUR) * _MILLION_HUNDRED) + (((d >> _16) & _FIRST_OF_FOUR) * _TEN_THOUSAND_ONE)) >> _32
+
+
+def decimal(b, k):
+    """Return the value of the digits at `k`, and where they end; -1 where there are none, or more than 16."""
+    d = word(b, k) ^ _ZEROS
+    f = (((d & _LOWS) + _TO_HIGH_FROM_10) | d) & _HIGHS
+    if f != _0:
+        n = first_byte(f)
+        if n == 0:
+            return _0, np.int64(-1)
+        return eight_digits(d << np.uint64(8 * (8 - n))), k + n
+    value = eight_digits(d)
+    d = word(b, k + 8) ^ _ZEROS
+    f = (((d & _LOWS) + _TO_HIGH_FROM_10) | d) & _HIGHS
+    n = first_byte(f) if f != _0 else np.int64(8)
+    for _ in range(n):
+        value = value * _10
+    if n > 0:
+        value = value + eight_digits(d << np.uint64(8 * (8 - n)))
+    if n == 8 and 48 <= b[k + 16] <= 57:
+        return _0, np.int64(-1)
+    return value, k + 8 + n
+
+
+def decode(b, first, plan, at, args, out):
+    """Write the arguments of the text at `first` from ``args[out]`` on; return its form's code and its end, or -1."""
+    while True:
+        k = first
+        arg = out
+        step = at + STEP
+        while k >= 0 and (word(b, k) ^ plan[step + 1]) & plan[step + 2] == _0:
+            k += np.int64(plan[step + 3])
+            op = plan[step]
+            if op == _OP_END:
+                if b[k] == 10:
+                    return np.int64(plan[at]), k
+                break
+            if op == _OP_POINTER:
+                w = word(b, k)
+                if w & _TWO_BYTES == _0X:
+                    value, k = hexadecimal(b, k + 2)
+                else:
+                    value = _0
+                    k = k + 5 if w & _FIVE_BYTES == _NIL else np.int64(-1)
+                args[arg] = value
+                arg += 1
+            elif op == _OP_DECIMAL:
+                if b[k] == 45:
+                    value, k = decimal(b, k + 1)
+                    args[arg] = ~value + _1
+                else:
+                    value, k = decimal(b, k)
+                    args[arg] = value
+                arg += 1
+            elif op == _OP_UNSIGNED:
+                value, k = decimal(b, k)
+                args[arg] = value
+                arg += 1
+            elif op == _OP_HEX:
+                value, k = hexadecimal(b, k)
+                args[arg] = value
+                arg += 1
+            elif op == _OP_ALT_HEX:
+                if word(b, k) & _TWO_BYTES == _0X:
+                    value, k = hexadecimal(b, k + 2)
+                else:
+                    value = _0
+                    k = k + 1 if b[k] == 48 else np.int64(-1)
+                args[arg] = value
+                arg += 1
+            elif op != _OP_NOTHING:
+                end = line_end(b, k)
+                args[arg] = (np.uint64(k) << _STRING_SHIFT) | np.uint64(end - k)
+                arg += 1
+                k = np.int64(-1) if b[end - 1] == 13 else end
+            step += STEP
+        if plan[at + 1] == _0:
+            return np.int64(-1), np.int64(-1)
+        at = np.int64(plan[at + 1])
+
+
+def mix(h, w):
+    """Return the hash of a name, from that of its words before and the next word."""
+    h = (h ^ w) * PRIME
+    return h ^ (h >> _MIX_SHIFT)
+
+
+def find_name(b, k, mask, name_hash, name_code, name_words, name_size):
+    """Return the number of the name at `k` (-1 if it is not known) and the place behind it."""
     first = k
-    while k < end:
-        c = b[k]
-        if 48 <= c <= 57:
-            digit = c - 48
-        elif 97 <= c <= 102:
-            digit = c - 87
-        else:
+    h = BASIS
+    while True:
+        w = word(b, k)
+        f = (w - _NOT_ABOVE_BLANK) & ~w & _HIGHS
+        if f != _0:
             break
-        value = (value << _FOUR) | np.uint64(digit)
-        k += 1
-    return value, k, 0 < k - first <= _MOST_HEX
+        h = mix(h, w)
+        k += 8
+    below = ((f & (~f + _1)) >> _7) - _1
+    w &= below
+    h = mix(h, w)
+    full = k
+    k += first_byte(f)
+    slot = np.int64(h & np.uint64(mask))
+    while name_code[slot] >= 0:
+        code = np.int64(name_code[slot])
+        if name_hash[slot] == h and name_size[code] == k - first:
+            at = code * NAME_WORDS
+            j = first
+            while j < full and word(b, j) == name_words[at]:
+                j += 8
+                at += 1
+            if j == full and (j == k or w == name_words[at]):
+                return code, k
+        slot = (slot + 1) & mask
+    return np.int64(-1), k
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
-def _decimal(b, k, end):  # type: ignore[no-untyped-def]
-    """Return the value of the decimal digits at `k`, where they end, and whether their number is right."""
-    value = np.uint64(0)
+def parse_prefix(b, k, seen, slot):
+    """Put the thread and second of the prefix at `k` into a slot of `seen`; say whether there is such a prefix."""
     first = k
-    while k < end:
-        c = b[k]
-        if c < 48 or c > 57:
-            break
-        value = value * _TEN + np.uint64(c - 48)
+    thread = _0
+    while 48 <= b[k] <= 57:
+        thread = thread * _10 + np.uint64(b[k] - 48)
         k += 1
-    return value, k, 0 < k - first <= _MOST_DECIMAL
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _literal(b, k, end, literals, at, size):  # type: ignore[no-untyped-def]
-    """Say whether the text at `k` begins with a literal."""
-    if k + size > end:
+    if k - first < 1 or k - first > 10 or b[k] != 64 or (b[first] == 48 and k - first > 1):
         return False
-    for j in range(size):  # noqa: SIM110  (all() is slower when compiled)
-        if b[k + j] != literals[at + j]:
-            return False
+    k += 1
+    second = _0
+    behind = k
+    while 48 <= b[k] <= 57:
+        second = second * _10 + np.uint64(b[k] - 48)
+        k += 1
+    if k - behind < 1 or k - behind > 10 or b[k] != 46 or second >= _MOST_SECONDS:
+        return False
+    size = k + 1 - first
+    for i in range(3):
+        left = size - 8 * i
+        mask = ~_0
+        if left <= 0:
+            mask = _0
+        elif left < 8:
+            mask = (_1 << np.uint64(8 * left)) - _1
+        seen[slot + 2 * i] = word(b, first + 8 * i) & mask
+        seen[slot + 2 * i + 1] = mask
+    seen[slot + 6] = np.uint64(size)
+    seen[slot + 7] = thread
+    seen[slot + 8] = second * _SECOND
+    seen[slot + 9] = _0
     return True
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
-def _value(b, k, end, op):  # type: ignore[no-untyped-def]
-    """Return the value of one conversion at `k` as int64, where it ends, and whether it is one."""
-    if op == REST:
-        return (np.int64(k) << np.int64(STRING_SHIFT)) | np.int64(end - k), end, True
-    if op in (DECIMAL, UNSIGNED):
-        negative = op == DECIMAL and k < end and b[k] == 45
-        value, k, ok = _decimal(b, k + 1 if negative else k, end)
-        return (-np.int64(value) if negative else np.int64(value)), k, ok
-    if op == HEX:
-        value, k, ok = _hex(b, k, end)
-        return np.int64(value), k, ok
-    if k + 2 < end and b[k] == 48 and b[k + 1] == 120:
-        value, k, ok = _hex(b, k + 2, end)
-        return np.int64(value), k, ok
-    if op == ALT_HEX:
-        return np.int64(0), k + 1, k < end and b[k] == 48
-    nil = k + 5 <= end and b[k] == 40 and b[k + 1] == 110 and b[k + 2] == 105 and b[k + 3] == 108 and b[k + 4] == 41
-    return np.int64(0), k + 5, nil
+def remember(threads, thread, records):
+    """Note that a thread is met, unless it was; return False where there are too many."""
+    i = np.int64(0)
+    while i < MOST_THREADS and threads[2 * i] >= 0:
+        if threads[2 * i] == thread:
+            return True
+        i += 1
+    if i == MOST_THREADS:
+        return False
+    threads[2 * i] = thread
+    threads[2 * i + 1] = records
+    return True
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
-def _decode(b, first, end, plan, row, literals, args, n):  # type: ignore[no-untyped-def]
-    """Write the arguments of the text ``b[first:end]`` to ``args[n]``; return the code of its form, or -1 for none."""
-    while row >= 0:
-        k = first
-        arg = 0
-        ok = True
-        while ok and plan[row, 0] != END:
-            op = plan[row, 0]
-            if op == LITERAL:
-                ok = _literal(b, k, end, literals, plan[row, 1], plan[row, 2])
-                k += plan[row, 2]
-            else:
-                value, k, ok = _value(b, k, end, op)
-                args[n, arg] = value
-                arg += 1
-            row += 1
-        while plan[row, 0] != END:
-            row += 1
-        if ok and k == end:
-            return plan[row, 1]
-        row = plan[row, 2]
-    return np.int64(-1)
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def _find_name(b, k, mask, name_hash, name_code, name_at, name_size, name_bytes):  # type: ignore[no-untyped-def]
-    """Return the code of the name at `k` (-1 if it is not known) and the place of the blank behind it (-1 if none)."""
-    first = k
-    h = _BASIS
-    while b[k] != 32:
-        if b[k] == 10:
-            return np.int64(-1), np.int64(-1)
-        h = (h ^ np.uint64(b[k])) * _PRIME
+def together(b, k, end):
+    """Say whether there is an @ between digits: another record may have run into this one."""
+    while k < end:
+        if b[k] == 64 and 48 <= b[k - 1] <= 57 and 48 <= b[k + 1] <= 57:
+            return True
         k += 1
-    slot = h & mask
-    while name_code[slot] >= 0:
-        if name_hash[slot] == h and name_size[slot] == k - first:
-            at = name_at[slot]
-            same = True
-            for j in range(k - first):
-                if b[first + j] != name_bytes[at + j]:
-                    same = False
-                    break
-            if same:
-                return np.int64(name_code[slot]), np.int64(k)
-        slot = (slot + _ONE) & mask
-    return np.int64(-1), np.int64(k)
+    return False
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
-def _prefix(b, k, size):  # type: ignore[no-untyped-def]
-    """Return thread, time in ns, and the place behind the prefix at `k` (-1 if there is no epoch prefix)."""
-    thread = np.int64(0)
-    first = k
-    while 48 <= b[k] <= 57:
-        thread = thread * 10 + (b[k] - 48)
-        k += 1
-    if not 0 < k - first <= 10 or b[k] != 64 or (b[first] == 48 and k - first > 1):
-        return thread, np.int64(0), np.int64(-1)
-    k += 1
-    second = np.int64(0)
-    first = k
-    while 48 <= b[k] <= 57:
-        second = second * 10 + (b[k] - 48)
-        k += 1
-    # The line's end bounds every loop here: it is no digit, and six digits and a colon must fit before the block ends.
-    if not 0 < k - first <= 10 or b[k] != 46 or k + 8 >= size or second >= _MOST_SECONDS:
-        return thread, np.int64(0), np.int64(-1)
-    micro = np.int64(0)
-    for j in range(1, 7):
-        c = b[k + j]
-        if c < 48 or c > 57:
-            return thread, np.int64(0), np.int64(-1)
-        micro = micro * 10 + (c - 48)
-    if b[k + 7] != 58:
-        return thread, np.int64(0), np.int64(-1)
-    return thread, second * 1_000_000_000 + micro * 1_000, np.int64(k + 8)
+def count_ats(b, k, end):
+    """Return how many @ there are."""
+    count = np.int64(0)
+    while k < end:
+        here = np.uint8(0)
+        stop = min(k + 128, end)
+        for i in range(k, stop):
+            here += np.uint8(b[i] == 64)
+        count += np.int64(here)
+        k = stop
+    return count
 
 
-@njit(nogil=True, cache=True, boundscheck=False)
-def _remember(threads, thread, known):  # type: ignore[no-untyped-def]
-    """Put a thread into the set; return how many it holds, and whether it has the thread."""
-    slot = thread % len(threads)
-    while threads[slot] != 0:
-        if threads[slot] == thread + 1:
-            return known, True
-        slot = (slot + 1) % len(threads)
-    if 4 * known >= len(threads):
-        return known, False
-    threads[slot] = thread + 1
-    return known + 1, True
-
-
-@njit(nogil=True, cache=True, boundscheck=False)
-def scan_block(  # type: ignore[no-untyped-def]
-    b, begin, size, mask, name_hash, name_code, name_at, name_size, name_bytes, first_plan, plan, literals,
-    counts, rows, args, stops, threads, totals,
+def scan(
+    b, begin, size,
+    mask, name_hash, name_code, name_words, name_size, first_plan, plan,
+    codes, record, line, place, time, tid, args, width, most_rows,
+    counts, stops, most_stops, threads, seen, learn, careful, totals,
 ):  # fmt: skip
-    """Take the lines of ``b[begin:size]``, which ends in a newline, until it ends or an output is full.
-
-    Writes ``rows[i] = (form code, record, line, place, time in ns, thread)`` and ``args[i]`` for each decoded record.
-    Writes ``stops[i] = (place, rows, records, lines before it, last time before it or -1)`` for each line left to the
-    Python path. Records and lines are counted from 0; a stop counts as a line and as no record. `counts` grows by one
-    for each record of a name. `threads` is an open-addressed set of the threads met (plus 1; 0 is free), of which a
-    quarter at most is used. `totals` becomes (rows, stops, records, lines, place to go on from, first time or -1, last
-    time or -1, threads in the set); the last is also read. A line into which another record may have run ends the go,
-    so that the Python path knows the threads met before it.
-    """
-    n = stopped = 0
+    """Do what `scan_block` does; where not `careful`, take it that no record runs into another."""
+    n = stopped = np.int64(0)
     records = lines = np.int64(0)
     first_time = last_time = np.int64(-1)
-    known = totals[7]
-    last_thread = np.int64(-1)
-    together = False
+    status = DONE
     k = begin
-    while not together and k < size and n < len(rows) and stopped < len(stops):
-        thread, time, name = _prefix(b, k, size)
-        code = blank = np.int64(-1)
-        if name >= 0:
-            code, blank = _find_name(b, name, mask, name_hash, name_code, name_at, name_size, name_bytes)
-        end = blank + 1 if blank >= 0 else k
-        plain = bool(code >= 0)
-        while b[end] != 10:
-            # A digit before and behind an @: another record may have run into this one.
-            if b[end] == 64 and 48 <= b[end - 1] <= 57 and 48 <= b[end + 1] <= 57:
-                plain = False
-                together = True
-            end += 1
-        if plain and thread != last_thread:
-            known, kept = _remember(threads, thread, known)
-            last_thread = thread if kept else np.int64(-1)
-            plain = plain and kept
-        if plain and b[end - 1] != 13:
-            row = first_plan[code]
-            taken = row == COUNTED
-            if row >= 0:
-                form = _decode(b, blank + 1, end, plan, row, literals, args, n)
-                if form >= 0:
-                    taken = True
-                    rows[n, 0] = form
-                    rows[n, 1] = records
-                    rows[n, 2] = lines
-                    rows[n, 3] = k
-                    rows[n, 4] = time
-                    rows[n, 5] = thread
-                    n += 1
+    while k < size:
+        if n == most_rows or stopped == most_stops:
+            status = FULL
+            break
+        w = word(b, k)
+        slot = np.int64((w * PRIME) >> _62) * _SLOT
+        known = (w ^ seen[slot]) & seen[slot + 1]
+        known |= (word(b, k + 8) ^ seen[slot + 2]) & seen[slot + 3]
+        known |= (word(b, k + 16) ^ seen[slot + 4]) & seen[slot + 5]
+        taken = (known == _0 and seen[slot + 6] != _0) or parse_prefix(b, k, seen, slot)
+        end = np.int64(-1)
+        unknown = False
+        if taken:
+            at = k + np.int64(seen[slot + 6])
+            w = word(b, at)
+            d = (w ^ _ZEROS) & _SIX
+            taken = (((d & _LOWS) + _TO_HIGH_FROM_10) | d) & _SIX_HIGHS == _0 and (w >> _48) & _BYTE == _COLON
+        if taken:
+            now = np.int64(seen[slot + 8] + eight_digits(d << _16) * _MICROSECOND)
+            code, at = find_name(b, at + 7, mask, name_hash, name_code, name_words, name_size)
+            unknown = code < 0
+            taken = not unknown and b[at] == 32
+            if taken and careful:
+                end = line_end(b, at)
+                taken = not together(b, at, end)
+            if taken and seen[slot + 9] == _0:
+                taken = remember(threads, np.int64(seen[slot + 7]), records)
+                seen[slot + 9] = np.uint64(taken)
             if taken:
-                counts[code] += 1
-                records += 1
-                lines += 1
-                last_time = time
-                if first_time < 0:
-                    first_time = time
-                k = end + 1
-                continue
-        stops[stopped, 0] = k
-        stops[stopped, 1] = n
-        stops[stopped, 2] = records
-        stops[stopped, 3] = lines
-        stops[stopped, 4] = last_time
-        stopped += 1
+                row = first_plan[code]
+                if row == COUNTED:
+                    end = line_end(b, at)
+                    taken = b[end - 1] != 13
+                elif row == LEFT:
+                    taken = False
+                else:
+                    form, stop = decode(b, at + 1, plan, row, args, n * width)
+                    taken = form >= 0
+                    if taken:
+                        end = stop
+                        codes[n] = np.int32(form)
+                        record[n] = records
+                        line[n] = lines
+                        place[n] = k
+                        time[n] = now
+                        tid[n] = np.int64(seen[slot + 7])
+                        n += 1
+        elif not careful:
+            status = AGAIN
+            break
+        if taken:
+            counts[code] += 1
+            records += 1
+            last_time = now
+            if first_time < 0:
+                first_time = now
+        else:
+            if unknown and learn != 0:
+                status = UNKNOWN
+                break
+            stops[5 * stopped] = k
+            stops[5 * stopped + 1] = n
+            stops[5 * stopped + 2] = records
+            stops[5 * stopped + 3] = lines
+            stops[5 * stopped + 4] = last_time
+            stopped += 1
+            if end < 0:
+                end = line_end(b, k)
         lines += 1
         k = end + 1
+    if not careful and status != AGAIN and count_ats(b, begin, k) != lines:
+        status = AGAIN
     totals[0] = n
     totals[1] = stopped
     totals[2] = records
@@ -272,4 +437,44 @@ def scan_block(  # type: ignore[no-untyped-def]
     totals[4] = k
     totals[5] = first_time
     totals[6] = last_time
-    totals[7] = known
+    return status
+
+
+def scan_block(
+    b, begin, size,
+    mask, name_hash, name_code, name_words, name_size, first_plan, plan,
+    codes, record, line, place, time, tid, args, width, most_rows,
+    counts, stops, most_stops, threads, seen, learn, names, totals,
+):  # fmt: skip
+    """Take the lines of ``b[begin:size]``, which ends in a newline, until it ends or an output is full.
+
+    Writes a decoded record to each of `codes` (its form), `record`, `line` (both counted from 0), `place`, `time` (ns)
+    and `tid`, and `width` numbers of `args`. Writes ``stops[5 * i:]`` (place, rows, records, lines before it, last time
+    before it or -1) for each line left to the Python path, which counts as a line and as no record. Adds to `counts`,
+    of `names` numbers, the records of each name. `threads` becomes pairs (thread, records before its first), -1 behind
+    the last. `seen` is scratch of `SCRATCH` words.
+
+    `totals` becomes (rows, stops, records, lines, place to go on from, first time or -1, last time or -1, careful). The
+    last is read, too: where it is 0, it is taken for granted that each line has but one @, and afterwards checked; if
+    that was wrong, all is done again, looking for records that have run into others.
+
+    Returns `DONE`, `FULL`, or, where `learn` is not 0, `UNKNOWN` before a line whose event is not known.
+    """
+    careful = totals[7] != 0
+    while True:
+        for i in range(names):
+            counts[i] = 0
+        for i in range(MOST_THREADS):
+            threads[2 * i] = -1
+        for i in range(SCRATCH):
+            seen[i] = _0
+        status = scan(
+            b, begin, size,
+            mask, name_hash, name_code, name_words, name_size, first_plan, plan,
+            codes, record, line, place, time, tid, args, width, most_rows,
+            counts, stops, most_stops, threads, seen, learn, careful, totals,
+        )  # fmt: skip
+        if status != AGAIN:
+            totals[7] = np.int64(careful)
+            return status
+        careful = True

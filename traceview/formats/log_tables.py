@@ -2,137 +2,215 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from traceview.events import Conversion, EventForm, Int64Array
 from traceview.formats import log_kernel as kernel
+from traceview.formats.log_blocks import Block
 
-__all__ = ["BlockScan", "KernelTables"]
+__all__ = ["Go", "KernelTables", "TableBuilder"]
+
+UInt64Array = npt.NDArray[np.uint64]
 
 _OPS = {
     "POINTER": kernel.POINTER, "DECIMAL": kernel.DECIMAL, "UNSIGNED": kernel.UNSIGNED, "HEX": kernel.HEX,
     "ALT_HEX": kernel.ALT_HEX,
 }  # fmt: skip
-MOST_STOPS = 256
-"""Stops in one go: what the Python path learns from them (new names) is used from the next go on."""
+MOST_STOPS = 4096
+"""Stops in one go over a block."""
+BYTES_A_RECORD = 48
+"""Room for the records of a go is made as if each had this many bytes; shorter ones take a further go."""
+_STOP_FIELDS, _TOTALS = 5, 8
 
 
-class BlockScan:
-    """What one go of the kernel over a block found; arrays as `log_kernel.scan_block` describes them."""
+@dataclass(slots=True)
+class Go:
+    """What one go of the kernel found, as `log_kernel.scan_block` describes it: columns of one row a record.
 
-    __slots__ = ("args", "rows", "stops", "threads", "totals")
+    `code` is int32; `record`, `line`, `place`, `ts_ns`, `tid` and `args` (rows, width) are int64; `stops` has five
+    columns, `threads` two, `counts` one number a name.
+    """
 
-    def __init__(self, most_rows: int, width: int) -> None:
-        self.rows: Int64Array = np.zeros((most_rows, 6), dtype=np.int64)
-        self.args: Int64Array = np.zeros((most_rows, width), dtype=np.int64)
-        self.stops: Int64Array = np.zeros((MOST_STOPS, 5), dtype=np.int64)
-        self.threads: Int64Array = np.zeros(1 << 14, dtype=np.int64)
-        self.totals: Int64Array = np.zeros(8, dtype=np.int64)
+    code: npt.NDArray[np.int32]
+    record: Int64Array
+    line: Int64Array
+    place: Int64Array
+    ts_ns: Int64Array
+    tid: Int64Array
+    args: Int64Array
+    stops: Int64Array
+    threads: Int64Array
+    counts: Int64Array
+    records: int
+    lines: int
+    end: int
+    """The place behind the last line taken."""
+    first_ts_ns: int
+    last_ts_ns: int
+    careful: bool
+    status: int
 
 
+@dataclass(frozen=True, slots=True)
 class KernelTables:
+    """The tables as they were when they were made: goes over several blocks may use them at the same time."""
+
+    function: Callable[..., int]
+    mask: int
+    name_hash: UInt64Array
+    name_code: npt.NDArray[np.int32]
+    name_words: UInt64Array
+    name_size: Int64Array
+    first_plan: Int64Array
+    plan: UInt64Array
+    width: int
+
+    def scan(self, block: Block, begin: int, *, learn: bool, careful: bool) -> Go:
+        """Run the kernel over the lines of a block from `begin` on."""
+        lines = np.frombuffer(block.buffer, dtype=np.uint8)
+        room = (block.size - begin) // BYTES_A_RECORD + 1
+        names = len(self.first_plan)
+        code = np.empty(room, dtype=np.int32)
+        record, line, place, ts_ns, tid = (np.empty(room, dtype=np.int64) for _ in range(5))
+        args = np.empty((room, self.width), dtype=np.int64)
+        counts = np.empty(names, dtype=np.int64)
+        stops = np.empty((MOST_STOPS, _STOP_FIELDS), dtype=np.int64)
+        threads = np.empty((kernel.MOST_THREADS, 2), dtype=np.int64)
+        scratch = np.empty(kernel.SCRATCH, dtype=np.uint64)
+        totals = np.zeros(_TOTALS, dtype=np.int64)
+        totals[-1] = careful
+        tables = (self.name_hash, self.name_code, self.name_words, self.name_size, self.first_plan, self.plan)
+        columns = (code, record, line, place, ts_ns, tid, args)
+        status = self.function(
+            lines.ctypes.data, begin, block.size, self.mask, *(t.ctypes.data for t in tables),
+            *(c.ctypes.data for c in columns), self.width, room, counts.ctypes.data, stops.ctypes.data, MOST_STOPS,
+            threads.ctypes.data, scratch.ctypes.data, learn, names, totals.ctypes.data,
+        )  # fmt: skip
+        rows, stopped, records, taken, end, first, last, was_careful = totals.tolist()
+        met = threads[: int(np.argmin(threads[:, 0])) if threads[-1, 0] < 0 else len(threads)]
+        return Go(
+            code[:rows], record[:rows], line[:rows], place[:rows], ts_ns[:rows], tid[:rows], args[:rows],
+            stops[:stopped], met, counts, records, taken, end, first, last, bool(was_careful), status,
+        )  # fmt: skip
+
+
+class TableBuilder:
     """Grows with the names that a trace turns out to have."""
 
-    def __init__(self) -> None:
-        self._slots = 1 << 10
-        self._hash: npt.NDArray[np.uint64] = np.zeros(self._slots, dtype=np.uint64)
-        self._code: npt.NDArray[np.int32] = np.full(self._slots, -1, dtype=np.int32)
-        self._at: Int64Array = np.zeros(self._slots, dtype=np.int64)
-        self._size: Int64Array = np.zeros(self._slots, dtype=np.int64)
+    def __init__(self, function: Callable[..., int]) -> None:
+        self._function = function
         self.names: list[bytes] = []
         self._first_plan: list[int] = []
-        self._plan: list[tuple[int, int, int]] = []
-        self._literals = bytearray()
+        self._plan: list[int] = []
+        self._width = 1
         self.strings: dict[int, list[int]] = {}
         """For each form code with strings, the arguments that are."""
-        self._arrays: tuple[npt.NDArray[np.uint8], Int64Array, Int64Array, npt.NDArray[np.uint8]] | None = None
-        self.counts: Int64Array = np.zeros(0, dtype=np.int64)
+        self._tables: KernelTables | None = None
 
     def add(self, name: bytes, forms: Sequence[tuple[EventForm, int]] | None) -> None:
         """Take in a name: with its forms and their codes, or None if its records are only to be counted."""
-        first = kernel.COUNTED if forms is None else self._plans(forms)
-        if 2 * (len(self.names) + 1) > self._slots:
-            self._grow()
-        self._insert(name, len(self.names))
+        self._tables = None
         self.names.append(name)
-        self._first_plan.append(first)
-        self.counts = np.append(self.counts, np.int64(0))
-        self._arrays = None
+        if forms is None:
+            self._first_plan.append(kernel.COUNTED)
+        else:
+            self._first_plan.append(self._plans(forms))
 
     def _plans(self, forms: Sequence[tuple[EventForm, int]]) -> int:
-        """Return the row of the first plan, or `LEFT` if one of the forms is beyond the kernel."""
-        coded = [_operations(form) for form, _ in forms]
+        """Return the place of the first plan, or `LEFT` if one of the forms is beyond the kernel."""
+        coded = [_steps(form) for form, _ in forms]
         if not coded or any(c is None for c in coded):
             return kernel.LEFT
+        if not self._plan:
+            self._plan += [0] * kernel.STEP  # so that no plan begins at 0
         first = len(self._plan)
-        for i, (operations, (form, code)) in enumerate(zip(coded, forms, strict=True)):
-            assert operations is not None
-            for op, text in operations:
-                self._plan.append((op, len(self._literals), len(text)))
-                self._literals += text
-            last = i == len(forms) - 1
-            self._plan.append((kernel.END, code, -1 if last else len(self._plan) + 1))
-            strings = [
-                j for j, c in enumerate(p for p in form.line if isinstance(p, Conversion)) if c.terminal == "STRING"
-            ]
+        for i, (steps, (form, code)) in enumerate(zip(coded, forms, strict=True)):
+            assert steps is not None
+            behind = len(self._plan) + kernel.STEP * (1 + len(steps))
+            self._plan += [code, behind if i < len(forms) - 1 else 0, 0, 0]
+            for op, literal in steps:
+                mask = (1 << 8 * len(literal)) - 1
+                self._plan += [op, int.from_bytes(literal, "little"), mask, len(literal)]
+            self._width = max(self._width, len(form.args))
+            conversions = [p for p in form.line if isinstance(p, Conversion)]
+            strings = [j for j, c in enumerate(conversions) if c.terminal == "STRING"]
             if strings:
                 self.strings[code] = strings
         return first
 
-    def _insert(self, name: bytes, code: int) -> None:
-        value = _fnv(name)
-        slot = value & (self._slots - 1)
-        while self._code[slot] >= 0:
-            slot = (slot + 1) & (self._slots - 1)
-        self._hash[slot], self._code[slot] = value, code
-        self._at[slot], self._size[slot] = sum(map(len, self.names[:code])), len(name)
+    def tables(self) -> KernelTables:
+        """Return the tables with the names of now."""
+        if self._tables is None:
+            self._tables = self._made()
+        return self._tables
 
-    def _grow(self) -> None:
-        self._slots *= 2
-        self._hash = np.zeros(self._slots, dtype=np.uint64)
-        self._code = np.full(self._slots, -1, dtype=np.int32)
-        self._at = np.zeros(self._slots, dtype=np.int64)
-        self._size = np.zeros(self._slots, dtype=np.int64)
+    def _made(self) -> KernelTables:
+        slots = 1 << max(6, (4 * len(self.names)).bit_length())
+        hashes = np.zeros(slots, dtype=np.uint64)
+        codes = np.full(slots, -1, dtype=np.int32)
+        words = np.zeros((len(self.names) + 1, kernel.NAME_WORDS), dtype=np.uint64)
         for code, name in enumerate(self.names):
-            self._insert(name, code)
-
-    def scan(self, block: npt.NDArray[np.uint8], begin: int, size: int, out: BlockScan) -> None:
-        """Run the kernel over ``block[begin:size]``, which ends in a newline."""
-        if self._arrays is None:
-            self._arrays = (
-                np.frombuffer(b"".join(self.names) + b"\0", dtype=np.uint8),
-                np.array([*self._first_plan, kernel.LEFT], dtype=np.int64),
-                np.array([*self._plan, (kernel.END, -1, -1)], dtype=np.int64),
-                np.frombuffer(bytes(self._literals) + b"\0", dtype=np.uint8),
-            )
-        names, first_plan, plan, literals = self._arrays
-        kernel.scan_block(
-            block, begin, size, np.uint64(self._slots - 1), self._hash, self._code, self._at, self._size, names,
-            first_plan, plan, literals, self.counts, out.rows, out.args, out.stops, out.threads,
-            out.totals,
+            if len(name) > 8 * kernel.NAME_WORDS:
+                continue  # the kernel does not find it
+            parts = list(_words(name))
+            words[code, : len(parts)] = parts[: kernel.NAME_WORDS]
+            value = _hash(parts)
+            slot = value & (slots - 1)
+            while codes[slot] >= 0:
+                slot = (slot + 1) & (slots - 1)
+            hashes[slot], codes[slot] = value, code
+        return KernelTables(
+            self._function, slots - 1, hashes, codes, words, np.array([*map(len, self.names), 0], dtype=np.int64),
+            np.array([*self._first_plan, kernel.LEFT], dtype=np.int64), np.array([*self._plan, 0], dtype=np.uint64),
+            self._width,
         )  # fmt: skip
 
 
-def _operations(form: EventForm) -> list[tuple[int, bytes]] | None:
-    """Return the opcodes of a form's line, with the text of literals; None where the kernel has no opcode."""
-    operations: list[tuple[int, bytes]] = []
+def _steps(form: EventForm) -> list[tuple[int, bytes]] | None:
+    """Return the steps of a form's line: opcode, literal before it. None where the kernel has no opcode."""
+    steps: list[tuple[int, bytes]] = []
+    literal = b""
     for i, piece in enumerate(form.line):
         if isinstance(piece, str):
-            operations.append((kernel.LITERAL, piece.encode("utf-8")))
-        elif piece.terminal == "STRING" and i == len(form.line) - 1 and not piece.width:
-            operations.append((kernel.REST, b""))
+            literal += piece.encode("utf-8")
+            continue
+        if piece.terminal == "STRING" and i == len(form.line) - 1 and not piece.width:
+            op = kernel.REST
         elif piece.terminal in _OPS and not piece.width and piece.arg >= 0:
-            operations.append((_OPS[piece.terminal], b""))
+            op = _OPS[piece.terminal]
         else:
             return None
-    return operations
+        steps += _after(literal, op)
+        literal = b""
+    return steps + _after(literal, kernel.END)
 
 
-def _fnv(name: bytes) -> int:
-    value = 14695981039346656037
-    for byte in name:
-        value = ((value ^ byte) * 1099511628211) & 0xFFFFFFFFFFFFFFFF
-    return value
+def _after(literal: bytes, op: int) -> list[tuple[int, bytes]]:
+    """Return the steps that take a literal of any size, and then what `op` says."""
+    steps = []
+    while len(literal) > 8:
+        steps.append((kernel.NOTHING, literal[:8]))
+        literal = literal[8:]
+    return [*steps, (op, literal)]
+
+
+def _words(name: bytes) -> Iterator[int]:
+    """Yield the words of a name; the last has less than eight bytes, or none."""
+    for at in range(0, len(name) + 1, 8):
+        yield int.from_bytes(name[at : at + 8], "little")
+
+
+_MASK = (1 << 64) - 1
+
+
+def _hash(words: Sequence[int]) -> int:
+    """Return what the kernel's `mix` makes of the words of a name."""
+    h = int(kernel.BASIS)
+    for w in words:
+        h = ((h ^ w) * int(kernel.PRIME)) & _MASK
+        h ^= h >> kernel.MIX_SHIFT
+    return h

@@ -118,7 +118,7 @@ class SimpletraceReader:
     declarations; `batches` raises DeclarationsMismatchError where records cannot be what was declared.
     """
 
-    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None) -> None:
+    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1) -> None:  # noqa: ARG002
         self.stats = ReadStats()
         self._source = source
         self._forms_of = forms_of

@@ -1,0 +1,200 @@
+"""Machine code for kernels: plain Python functions that Numba compiles once, kept as an object file between runs.
+
+A kernel is a module of plain functions over pointers and 64-bit numbers (see `formats.log_kernel`). It runs as it
+stands, slowly, over numpy arrays; compiled, it is one C function that is called without the GIL. Numba is imported only
+where there is something to compile: a kept object is loaded by llvmlite alone, which takes some 40 ms and not 400.
+
+Objects are kept in the folder that ``TRACEVIEW_CACHE_DIR`` names, or in the user's cache folder. A folder that cannot
+be written is no error: the kernel is then compiled anew in each run that needs it. ``TRACEVIEW_COMPILED=0`` does
+without kernels altogether. ``python -m traceview.compiled`` compiles all of them beforehand, for an image or a machine
+that is shared.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import inspect
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+__all__ = ["KERNELS", "Kernel", "cache_folder", "kernel_function"]
+
+_DECLARED = re.compile(r"^declare .*@(?!llvm\.)([A-Za-z_]\w*)\(", re.MULTILINE)
+_BUILTIN = ("memcpy", "memmove", "memset")
+"""What LLVM may call of itself."""
+_MAGIC = b"traceview kernel 1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A function of a module, and the functions of the module that it calls.
+
+    The module's ``SIGNATURE`` says the C types of its arguments, in order: ``u8*``, ``i32*``, ``i64*``, ``u64*``,
+    ``i64``. It returns an ``i64``.
+    """
+
+    module: str
+    function: str
+
+
+LOG = Kernel("traceview.formats.log_kernel", "scan_block")
+KERNELS = (LOG,)
+
+
+def kernel_function(kernel: Kernel, *, wait: bool) -> Callable[..., int] | None:
+    """Return a kernel as a C function of addresses and numbers, or None where there is none.
+
+    There is none where llvmlite is not installed or kernels are switched off, and without `wait` where it would have to
+    be compiled first (some seconds).
+    """
+    if os.environ.get("TRACEVIEW_COMPILED") == "0":
+        return None
+    try:
+        return _loaded(kernel) or (_compiled(kernel) if wait else None)
+    except ImportError:
+        return None
+
+
+_functions: dict[Kernel, Callable[..., int]] = {}
+_engines: list[object] = []
+"""What owns the machine code: it must live as long as the functions."""
+
+
+def _loaded(kernel: Kernel) -> Callable[..., int] | None:
+    """Return a kernel that was kept, or None."""
+    if kernel not in _functions:
+        try:
+            kept = _file_of(kernel).read_bytes()
+        except OSError:
+            return None
+        head, _, rest = kept.partition(b"\n\n")
+        if head != _MAGIC + hashlib.sha256(rest).hexdigest().encode():
+            return None  # cut or damaged: LLVM would end the process over it
+        names, _, code = rest.partition(b"\n")
+        symbol, *needed = names.decode("ascii").split()
+        _functions[kernel] = _link(kernel, symbol, needed, code)
+    return _functions[kernel]
+
+
+def _compiled(kernel: Kernel) -> Callable[..., int]:
+    """Compile a kernel and keep it."""
+    symbol, needed, code = _compile(kernel)
+    with suppress(OSError):  # a folder that cannot be written, a full disk: the next run compiles again
+        _keep(_file_of(kernel), " ".join([symbol, *needed]).encode("ascii") + b"\n" + code)
+    _functions[kernel] = _link(kernel, symbol, needed, code)
+    return _functions[kernel]
+
+
+def _keep(path: Path, rest: bytes) -> None:
+    """Write an object file; runs that do so at the same time do not see each other's halves."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as f:
+            f.write(_MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n\n" + rest)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def cache_folder() -> Path:
+    """Return the folder that kernels are kept in."""
+    named = os.environ.get("TRACEVIEW_CACHE_DIR")
+    if named:
+        return Path(named)
+    import platformdirs  # noqa: PLC0415  (only where there is something to load)
+
+    return Path(platformdirs.user_cache_dir("traceview", appauthor=False))
+
+
+def _file_of(kernel: Kernel) -> Path:
+    import llvmlite  # noqa: PLC0415
+    import llvmlite.binding as llvm  # noqa: PLC0415
+
+    made_of = (
+        inspect.getsource(_module(kernel)), inspect.getsource(sys.modules[__name__]), llvmlite.__version__,
+        llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(),
+        platform.python_version(),
+    )  # fmt: skip
+    digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
+    return cache_folder() / f"{kernel.function}-{digest[:20]}.o"
+
+
+def _module(kernel: Kernel) -> ModuleType:
+    return importlib.import_module(kernel.module)
+
+
+def _signature(kernel: Kernel) -> list[str]:
+    return list(_module(kernel).SIGNATURE)
+
+
+@cache
+def _target() -> Any:
+    """Return LLVM's machine, made ready for loading."""
+    import llvmlite.binding as llvm  # noqa: PLC0415
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(opt=3, jit=True)
+
+
+def _link(kernel: Kernel, symbol: str, needed: list[str], code: bytes) -> Callable[..., int]:
+    """Load an object file; `needed` are the functions that it names and others define."""
+    import llvmlite.binding as llvm  # noqa: PLC0415
+
+    process = ctypes.CDLL(None)
+    for name in needed:
+        # Numba's C wrapper has an error path that names functions of its runtime. A kernel raises nothing, so nothing
+        # ever calls them.
+        function = getattr(process, name, process.abort)
+        llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    types = [ctypes.c_int64 if t == "i64" else ctypes.c_void_p for t in _signature(kernel)]
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *types)(engine.get_function_address(symbol))
+
+
+def _compile(kernel: Kernel) -> tuple[str, list[str], bytes]:
+    """Return the symbol of a kernel, the functions that it names and others define, and its object file."""
+    import numba  # noqa: PLC0415  (slow to import)
+
+    types: Any = numba.types
+    compiler: Any = numba.cfunc
+    options: dict[str, Any] = {"boundscheck": False, "error_model": "numpy"}
+    scalars = {"u8": types.uint8, "i32": types.int32, "i64": types.int64, "u64": types.uint64}
+    module = _module(kernel)
+    names: dict[str, Any] = dict(vars(module))
+    for name, function in vars(module).items():
+        if not isinstance(function, FunctionType) or function.__module__ != module.__name__:
+            continue
+        bound = FunctionType(function.__code__, names, name, function.__defaults__)
+        if name != kernel.function:
+            names[name] = numba.njit(nogil=True, **options)(bound)
+            continue
+        arguments = [types.CPointer(scalars[t[:-1]]) if t[-1] == "*" else scalars[t] for t in module.SIGNATURE]
+        entry = compiler(types.int64(*arguments), **options)(bound)
+        library = entry._library
+        needed = _DECLARED.findall(library.get_llvm_str())
+        return str(entry.native_name), [*needed, *_BUILTIN], bytes(library._get_compiled_object())
+    raise LookupError(f"{kernel.module} has no function {kernel.function}")
+
+
+if __name__ == "__main__":
+    for each in KERNELS:
+        kernel_function(each, wait=True)
+        print(each.function, _file_of(each))
