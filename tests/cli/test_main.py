@@ -146,7 +146,7 @@ def test_an_interrupt_while_a_trace_is_read_prints_nothing(monkeypatch: pytest.M
     def interrupted(_source: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("traceview.source.ByteSource.chunks", interrupted)
+    monkeypatch.setattr("traceview.source.ByteSource.reading", interrupted)
     done = run("scan", LOSS)
     assert (done.code, done.out, done.err) == (130, "", "")
 

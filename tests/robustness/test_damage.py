@@ -16,7 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.timeline.story import Bytes, Story, instrumented, trace_of
+from tests.timeline.story import Story, instrumented, trace_of
+from tests.writers import MemorySource
 from traceview.api import Trace, open, scan_all
 from traceview.errors import (
     DeclarationsMismatchError,
@@ -50,7 +51,9 @@ def declared() -> Declarations:
 
 
 def binary_trace(data: bytes, declarations: Declarations | None = None) -> Trace:
-    return Trace(Bytes(data), format_by_id("simpletrace"), declarations or declared(), builtin())
+    return Trace(
+        MemorySource(data, name="synthetic"), format_by_id("simpletrace"), declarations or declared(), builtin()
+    )
 
 
 @cache

@@ -7,15 +7,15 @@ each verb returns the line on which its record stands (its record number is one 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.writers import MemorySource
 from traceview.api import Trace
 from traceview.events import EventBatch, Kind
 from traceview.findings import Request, ScanResult, Window
 from traceview.formats import format_by_id
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE
-from traceview.source import DEFAULT_CHUNK, HEAD_BYTES, ByteSource
+from traceview.source import DEFAULT_CHUNK
 from traceview.vocabulary import MeaningTable, builtin
 
 MAIN, IOHANDLER, IOTHREAD = 0xC1, 0xC2, 0xC3
@@ -32,21 +32,6 @@ BLOCK = 4096
 MAIN_THREAD, IO_THREAD = 1000, 1001
 START_US = 1_600_000_000_000_000
 STEP_US = 10
-
-
-class Bytes(ByteSource):
-    """A source whose bytes are in memory."""
-
-    def __init__(self, data: bytes, chunk_bytes: int = DEFAULT_CHUNK) -> None:
-        super().__init__("synthetic", chunk_bytes=chunk_bytes)
-        self._data = data
-
-    def head(self) -> bytes:
-        return self._data[:HEAD_BYTES]
-
-    def chunks(self) -> Iterator[bytes]:
-        for start in range(0, len(self._data), self.chunk_bytes):
-            yield self._data[start : start + self.chunk_bytes]
 
 
 @dataclass(frozen=True)
@@ -271,7 +256,7 @@ def _arguments(batch: EventBatch, row: int) -> bytes:
 
 def trace_of(data: bytes, form: str = "log", *, chunk_bytes: int = DEFAULT_CHUNK) -> Trace:
     """Open bytes as a trace."""
-    return Trace(Bytes(data, chunk_bytes), format_by_id(form), None, builtin())
+    return Trace(MemorySource(data, chunk_bytes=chunk_bytes, name="synthetic"), format_by_id(form), None, builtin())
 
 
 def instrumented() -> Story:

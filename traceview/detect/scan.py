@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from traceview.detect.anchors import ANCHORS, find_anchors
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.candidates import Candidate, collect
 from traceview.detect.extents import LossTracker
@@ -19,16 +20,14 @@ from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import FRAME_MEANINGS
-from traceview.vocabulary import Mask, Meaning, MeaningTable, Op, Row, Vocabulary
+from traceview.vocabulary import Meaning, MeaningTable, Op, Row, Vocabulary
 
 __all__ = ["SCAN_MEANINGS", "Scanner"]
 
-_ANCHORS = (*JobTracker.MEANINGS, *NameTracker.MEANINGS)
-_OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in (Meaning.PIVOT, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH))
 _REQUESTS = (
     Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST, Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY,
 )  # fmt: skip
-SCAN_MEANINGS = frozenset((*_ANCHORS, *_REQUESTS, *FRAME_MEANINGS))
+SCAN_MEANINGS = frozenset((*ANCHORS, *_REQUESTS, *FRAME_MEANINGS))
 """What a scan decodes; everything else is only counted."""
 WITNESS_MEANINGS = SCAN_MEANINGS | {
     Meaning.JOB_EXIT_BH,
@@ -89,7 +88,7 @@ class Scanner:
         self._iterations.number(table)
         self._devices.feed(table)
         self._buffer.append(table)
-        for row in table.rows(self._anchors(table)):
+        for row in table.rows(find_anchors(table, self._jobs.running)):
             self._anchor(row)
         self._losses.feed(table)
         retain = [j.retain_from for j in self._jobs.running.values()]
@@ -102,27 +101,6 @@ class Scanner:
         for code in np.flatnonzero(np.bincount(batch.code)).tolist():
             form = batch.forms[code]
             self._forms[id(form)] = form
-
-    def _anchors(self, table: MeaningTable) -> Mask:
-        """Return the mask of the records that change the state of a job or a name.
-
-        Entries of coroutines are many; only those of jobs count, which are known or start in this very table.
-        """
-        mask = table.where(*_ANCHORS)
-        entries = np.flatnonzero(table.where(Meaning.COROUTINE_ENTER))
-        if len(entries):
-            starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
-            jobs = set(self._jobs.running) | {int(j) for j in np.unique(table.role("job", starting))}
-            mask[entries] = np.isin(table.role("job", entries), list(jobs))
-        # Of a run of looks and copying by one job only the last changes what follows.
-        steps = np.flatnonzero(mask & table.where(*_OF_JOB))
-        jobs_of = table.role("job", steps)
-        order = np.argsort(jobs_of, kind="stable")
-        passing = table.where(Meaning.JOB_LOOK, Meaning.JOB_ACTIVITY)[steps[order]]
-        look = table.where(Meaning.JOB_LOOK)[steps[order]]
-        same = jobs_of[order][:-1] == jobs_of[order][1:]
-        mask[steps[order][:-1][same & passing[:-1] & look[1:]]] = False
-        return mask
 
     def _anchor(self, row: Row) -> None:
         if row.meaning in NameTracker.MEANINGS:

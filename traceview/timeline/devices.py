@@ -7,6 +7,7 @@ by operation and place on the disk. A BlockBackend that never serves a device is
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,36 +22,60 @@ MOST_LOOKS = 256
 """A BlockBackend whose first requests no device is seen to make is not looked at for ever."""
 REACH_BACK = 10_000
 """How many records before a submission its device may have taken the request up."""
+_ODD = np.int64(-7046029254386353131)
+"""Multiplied by it, numbers that differ still differ, and are far apart."""
 
 
 @dataclass(slots=True)
-class _TakenUp:
-    """Requests that devices took up, as columns."""
+class _Requests:
+    """Requests that devices took up, or that were handed to the block layer, as columns."""
 
     record: Int64Array
-    device: Int64Array
     request: Int64Array
-    op: Int64Array
-    offset: Int64Array
-    length: Int64Array
+    place: Int64Array
+    """Operation, offset and length, mixed into one number."""
+    owner: Int64Array
+    """The device, or the BlockBackend."""
 
     @classmethod
-    def of(cls, table: MeaningTable) -> _TakenUp:
-        rows = np.flatnonzero(table.where(Meaning.DEVICE_REQUEST))
-        device, request, offset, length = (table.role(r, rows) for r in ("device", "request", "offset", "length"))
-        return cls(table.record[rows], device, request, table.op[rows].astype(np.int64), offset, length)
+    def of(cls, table: MeaningTable, rows: Int64Array, owner: str) -> _Requests:
+        place = table.role("offset", rows) * _ODD + table.role("length", rows)
+        place = place * _ODD + table.op[rows]
+        return cls(table.record[rows], table.role("request", rows), place, table.role(owner, rows))
 
-    def device_of(self, record: int, request: int, op: int, offset: int, length: int) -> int | None:
-        """Return the device that took up what is submitted at `record`, the latest that fits, or None."""
-        last = int(np.searchsorted(self.record, record))
-        first = int(np.searchsorted(self.record, record - REACH_BACK))
-        span = slice(first, last)
-        if request:
-            fits = self.request[span] == request
-        else:
-            fits = (self.offset[span] == offset) & (self.length[span] == length) & (self.op[span] == op)
-        found = np.flatnonzero(fits)
-        return int(self.device[first + int(found[-1])]) if len(found) else None
+    @classmethod
+    def concat(cls, parts: Sequence[_Requests]) -> _Requests:
+        return cls(
+            np.concatenate([p.record for p in parts]), np.concatenate([p.request for p in parts]),
+            np.concatenate([p.place for p in parts]), np.concatenate([p.owner for p in parts]),
+        )  # fmt: skip
+
+
+def _made_by(submitted: _Requests, taken_up: _Requests) -> Int64Array:
+    """Return, for each submission, the row of the latest fitting request that a device took up before it, or -1.
+
+    A submission with a request pointer fits the requests with that pointer, another one those of its place.
+    """
+    found = np.full(len(submitted.record), -1, dtype=np.int64)
+    if not len(taken_up.record):
+        return found
+    by_pointer = submitted.request != 0
+    for rows, few, many in (
+        (np.flatnonzero(by_pointer), submitted.request, taken_up.request),
+        (np.flatnonzero(~by_pointer), submitted.place, taken_up.place),
+    ):
+        if len(rows):
+            _, keys = np.unique(np.concatenate([few[rows], many]), return_inverse=True)
+            wanted, there = keys[: len(rows)], keys[len(rows) :]
+            order = np.lexsort((taken_up.record, there))
+            # One number a request, by key and then by record: both are small enough.
+            span = int(max(taken_up.record[-1], submitted.record[-1])) + 1
+            at = np.searchsorted(there[order] * span + taken_up.record[order], wanted * span + submitted.record[rows])
+            latest = order[np.maximum(at - 1, 0)]
+            fits = (at > 0) & (there[latest] == wanted)
+            fits &= submitted.record[rows] - taken_up.record[latest] <= REACH_BACK
+            found[rows[fits]] = latest[fits]
+    return found
 
 
 class DeviceMap:
@@ -61,40 +86,47 @@ class DeviceMap:
         self._looks: Counter[int] = Counter()
         self._served: Counter[int] = Counter()
         self._done: set[int] = set()
-        self._recent: list[_TakenUp] = []
+        self._recent: list[MeaningTable] = []
         self.device_requests = False
 
     def feed(self, table: MeaningTable) -> None:
         """Learn from the next table of the trace. The outcome does not depend on where tables are cut."""
         if not len(table):
             return
-        taken_up = _TakenUp.of(table)
-        self.device_requests |= bool(len(taken_up.record))
-        self._recent = [r for r in self._recent if int(r.record[-1]) >= int(table.record[0]) - REACH_BACK]
-        if len(taken_up.record):
-            self._recent.append(taken_up)
-        submitted = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
-        blks = table.role("blk", submitted)
-        undecided = np.ones(len(blks), dtype=np.bool_)
-        for blk in self._done:
-            undecided &= blks != blk
-        if not undecided.any():
-            return
-        for row in map(table.row, submitted[undecided]):
-            blk = row.role("blk")
-            if blk not in self._done:
-                self._look(blk, row.record, row.role("request"), int(row.op), row.role("offset"), row.role("length"))
+        self._recent = [t for t in self._recent if int(t.record[-1]) >= int(table.record[0]) - REACH_BACK]
+        if table.where(Meaning.DEVICE_REQUEST).any():
+            self.device_requests = True
+            self._recent.append(table)
+        rows = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
+        blks = table.role("blk", rows)
+        undecided = [blk for blk in np.unique(blks).tolist() if blk not in self._done]
+        looked_at = [rows[blks == blk][: MOST_LOOKS - self._looks[blk]] for blk in undecided]
+        if looked_at:
+            self._look(_Requests.of(table, np.sort(np.concatenate(looked_at)), "blk"))
 
-    def _look(self, blk: int, record: int, request: int, op: int, offset: int, length: int) -> None:
-        self._looks[blk] += 1
-        for recent in reversed(self._recent):
-            device = recent.device_of(record, request, op, offset, length)
-            if device is not None:
-                self._served[blk] += 1
-                self._votes.setdefault(device, Counter())[blk] += 1
-                break
-        if self._served[blk] >= ENOUGH_VOTES or self._looks[blk] >= MOST_LOOKS:
-            self._done.add(blk)
+    def _look(self, submitted: _Requests) -> None:
+        """Look for the devices that made requests of BlockBackends that are not decided yet."""
+        first, last = int(submitted.record[0]) - REACH_BACK, int(submitted.record[-1])
+        parts = []
+        for table in self._recent:
+            a, b = np.searchsorted(table.record, [first, last])
+            rows = int(a) + np.flatnonzero(table.meaning[a:b] == Meaning.DEVICE_REQUEST)
+            parts.append(_Requests.of(table, rows, "device"))
+        taken_up = _Requests.concat(parts) if parts else submitted
+        made_by = _made_by(submitted, taken_up) if parts else np.full(len(submitted.record), -1, dtype=np.int64)
+        for blk in np.unique(submitted.owner).tolist():
+            found = made_by[submitted.owner == blk]
+            served = self._served[blk] + np.cumsum(found >= 0)
+            enough = np.flatnonzero(served >= ENOUGH_VOTES)
+            if len(enough):
+                found = found[: int(enough[0]) + 1]
+            found_by = found[found >= 0]
+            self._looks[blk] += len(found)
+            self._served[blk] += len(found_by)
+            for device, votes in Counter(taken_up.owner[found_by].tolist()).items():
+                self._votes.setdefault(device, Counter())[blk] += votes
+            if self._served[blk] >= ENOUGH_VOTES or self._looks[blk] >= MOST_LOOKS:
+                self._done.add(blk)
 
     def serves_device(self, blk: int) -> bool:
         """Say whether a guest device was seen to use the BlockBackend."""

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-from traceview.events import EventBatch, EventForm, Int64Array, StringTable
+from traceview.events import EventBatch, Int64Array, StringTable
 from traceview.vocabulary.binding import Binding
-from traceview.vocabulary.meanings import Meaning, Op
+from traceview.vocabulary.meanings import ROLES, Meaning, Op
 
 __all__ = ["Mask", "MeaningTable", "Row"]
 
 Mask = npt.NDArray[np.bool_]
+
+_MEANINGS = tuple(Meaning(i) for i in range(max(Meaning) + 1))
+_OPS = tuple(Op(i) for i in range(max(Op) + 1))
+_OWN = frozenset(("meaning", "op", "iteration"))
+
+
+@cache
+def _chosen(meanings: tuple[Meaning, ...]) -> Mask:
+    """Return, for each number of a meaning, whether it is one of these."""
+    chosen = np.zeros(len(_MEANINGS), dtype=np.bool_)
+    chosen[list(meanings)] = True
+    return chosen
 
 
 class Roles:
@@ -42,7 +54,7 @@ class MeaningTable:
     number of main_loop_wait calls seen so far, 0 before the first or without them.
     """
 
-    __slots__ = ("_binding", "batch", "iteration", "meaning", "op", "roles")
+    __slots__ = ("_binding", "_lists", "batch", "iteration", "meaning", "op", "roles")
 
     def __init__(self, batch: EventBatch, binding: Binding, iteration: Int64Array | None = None) -> None:
         self.batch = batch
@@ -51,6 +63,7 @@ class MeaningTable:
         self.op = binding.ops(batch)
         self.iteration = np.zeros(len(batch), dtype=np.int64) if iteration is None else iteration
         self.roles = Roles(batch, binding)
+        self._lists: dict[str, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -74,9 +87,7 @@ class MeaningTable:
         """Return the mask of the rows that have one of the meanings."""
         if len(meanings) == 1:
             return np.asarray(self.meaning == meanings[0])
-        chosen = np.zeros(max(Meaning) + 1, dtype=np.bool_)
-        chosen[list(meanings)] = True
-        return chosen[self.meaning]
+        return _chosen(meanings)[self.meaning]
 
     def seen(self) -> set[tuple[Meaning, Op]]:
         """Return the meanings that occur, each with its operation."""
@@ -97,11 +108,22 @@ class MeaningTable:
 
     def row(self, index: int) -> Row:
         """Return one row."""
-        return Row(self, int(index))
+        return Row(self, int(index), int(index))
 
     def rows(self, mask: Mask) -> Iterable[Row]:
         """Yield the rows of a mask, in order."""
-        return (Row(self, int(i)) for i in np.flatnonzero(mask))
+        chosen = np.flatnonzero(mask)
+        if len(chosen):
+            few = self.take(chosen)  # what is asked of rows one by one is made for these alone
+            yield from (Row(few, place, index) for place, index in enumerate(chosen.tolist()))
+
+    def values(self, column: str) -> list[int]:
+        """Return a column as Python numbers: one of the batch, of the table, or a role."""
+        values = self._lists.get(column)
+        if values is None:
+            array = self.roles[column] if column in ROLES else getattr(self if column in _OWN else self.batch, column)
+            values = self._lists[column] = array.tolist()
+        return values
 
     @classmethod
     def concat(cls, tables: Sequence[MeaningTable]) -> MeaningTable:
@@ -114,72 +136,71 @@ class MeaningTable:
         return cls(batch, tables[0]._binding, np.concatenate([t.iteration for t in tables]))
 
 
-@dataclass(frozen=True, slots=True)
 class Row:
-    """One record of a table."""
+    """One record of a table. `index` is its place in the table that was asked for it."""
 
-    table: MeaningTable
-    index: int
+    __slots__ = ("_place", "_table", "index")
+
+    def __init__(self, table: MeaningTable, place: int, index: int) -> None:
+        self._table = table
+        self._place = place
+        self.index = index
 
     @property
     def meaning(self) -> Meaning:
         """What the record says."""
-        return Meaning(int(self.table.meaning[self.index]))
+        return _MEANINGS[self._table.values("meaning")[self._place]]
 
     @property
     def op(self) -> Op:
         """The operation, `Op.NONE` where there is none."""
-        return Op(int(self.table.op[self.index]))
+        return _OPS[self._table.values("op")[self._place]]
 
     @property
     def event(self) -> str:
         """The event's name."""
-        return self._form.name
-
-    @property
-    def _form(self) -> EventForm:
-        batch = self.table.batch
-        return batch.forms[int(batch.code[self.index])]
+        table = self._table
+        return table.batch.forms[table.values("code")[self._place]].name
 
     @property
     def record(self) -> int:
         """The place among all records of the trace, from 0."""
-        return int(self.table.batch.record[self.index])
+        return self._table.values("record")[self._place]
 
     @property
     def line(self) -> int:
         """The line, from 1; 0 in binary files."""
-        return int(self.table.batch.line[self.index])
+        return self._table.values("line")[self._place]
 
     @property
     def byte_offset(self) -> int:
         """Where the record begins in the file."""
-        return int(self.table.batch.byte_offset[self.index])
+        return self._table.values("byte_offset")[self._place]
 
     @property
     def ts_ns(self) -> int:
         """The time in ns, `NO_TIME` where absent."""
-        return int(self.table.batch.ts_ns[self.index])
+        return self._table.values("ts_ns")[self._place]
 
     @property
     def tid(self) -> int:
         """Process or thread id, `NO_THREAD` where absent."""
-        return int(self.table.batch.tid[self.index])
+        return self._table.values("tid")[self._place]
 
     @property
     def iteration(self) -> int:
         """The number of main_loop_wait calls so far; 0 where none was traced."""
-        return int(self.table.iteration[self.index])
+        return self._table.values("iteration")[self._place]
 
     def role(self, name: str) -> int:
         """Return a role as int64 (0 where the record does not have it)."""
-        return int(self.table.roles[name][self.index])
+        return self._table.values(name)[self._place]
 
     def string(self, name: str) -> str:
         """Return a string role, ``""`` where the record does not have it (trace text, not escaped)."""
         value = self.role(name)
-        return self.table.strings[value] if value >= 0 else ""
+        return self._table.strings[value] if value >= 0 else ""
 
     def text(self) -> str:
         """Return the record as the log backend would write it, without prefix (trace text, not escaped)."""
-        return self.table.batch.text(self.index)
+        return self._table.batch.text(self._place)

@@ -1,0 +1,80 @@
+"""The records that a scan looks at one by one: those that change the state of a job, or a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from traceview.events import Int64Array
+from traceview.timeline.jobs import JobTracker
+from traceview.timeline.names import NameTracker
+from traceview.vocabulary import Mask, Meaning, MeaningTable
+
+__all__ = ["ANCHORS", "find_anchors"]
+
+ANCHORS = (*JobTracker.MEANINGS, *NameTracker.MEANINGS)
+_OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in (Meaning.PIVOT, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH))
+Steps = npt.NDArray[np.int8]
+
+_NO_STEP, _STEP, _LOOK, _ACTIVITY, _BEFORE_DRAIN, _ENTER = range(6)
+_STEPS = np.full(max(Meaning) + 1, _NO_STEP, dtype=np.int8)
+_STEPS[list(_OF_JOB)] = _STEP
+_STEPS[Meaning.JOB_LOOK] = _LOOK
+_STEPS[Meaning.JOB_ACTIVITY] = _ACTIVITY
+_STEPS[Meaning.JOB_BEFORE_DRAIN] = _BEFORE_DRAIN
+_STEPS[Meaning.COROUTINE_ENTER] = _ENTER
+
+
+def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
+    """Return the mask of the rows that `JobTracker` and `NameTracker` must see; `running` are the known jobs.
+
+    A busy job looks, copies and is entered again and again. Of that, only what leaves a trace in what the tracker knows
+    stays: the first entry after a drain has begun, and the last look before the job does something else.
+    """
+    mask = table.where(*ANCHORS)
+    step = _STEPS[table.meaning]
+    entries = np.flatnonzero(step == _ENTER)
+    if len(entries):  # most are of other coroutines
+        starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
+        jobs = np.unique(np.concatenate([np.array(list(running), dtype=np.int64), table.role("job", starting)]))
+        others = entries[~np.isin(table.role("job", entries), jobs)]
+        mask[others] = False
+        step[others] = _NO_STEP
+    rows = np.flatnonzero(step)
+    job = table.role("job", rows)
+    order = np.argsort(job, kind="stable")
+    rows, job = rows[order], job[order]
+    idle = _idle_entries(step[rows], job)
+    mask[rows[idle]] = False
+    rows, job = rows[~idle], job[~idle]
+    mask[rows[_idle_steps(step[rows], job)]] = False
+    return mask
+
+
+def _idle_entries(step: Steps, job: Int64Array) -> Mask:
+    """Return which steps, sorted by job, are entries that change nothing: no drain has begun, or it is over."""
+    idle: Mask = step == _ENTER
+    idle[1:] &= (job[1:] == job[:-1]) & np.isin(step[:-1], (_LOOK, _ACTIVITY, _ENTER))
+    idle[:1] = False
+    return idle
+
+
+def _idle_steps(step: Steps, job: Int64Array) -> Mask:
+    """Return which steps, sorted by job, are undone by what the job does next."""
+    copying = (step == _LOOK) | (step == _ACTIVITY)
+    same = job[1:] == job[:-1]
+    begins = np.ones(len(step), dtype=np.bool_)
+    begins[1:] = ~(same & copying[1:] & copying[:-1])
+    run = np.cumsum(begins) - 1
+    # Of a run of looks and copying the last look tells all; where there is none, any step does.
+    kept = np.flatnonzero(begins)
+    looks = np.flatnonzero(step == _LOOK)
+    kept[run[looks]] = looks  # the last of several values for one place stays
+    idle: Mask = copying.copy()
+    idle[kept] = False
+    looked = step[kept[run]] == _LOOK
+    undone = (step == _BEFORE_DRAIN)[:-1] & same & ((step[1:] == _BEFORE_DRAIN) | (copying & looked)[1:])
+    idle[:-1] |= undone
+    return idle
