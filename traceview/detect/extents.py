@@ -12,7 +12,7 @@ from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
 __all__ = ["LossTracker", "merge_extents"]
 
-_WRITES = [int(op) for op in Op if op.changes_data]
+_CHANGES_DATA = np.array([Op(i).changes_data for i in range(max(Op) + 1)])
 
 
 def merge_extents(extents: Iterable[Extent]) -> list[Extent]:
@@ -71,21 +71,24 @@ class LossTracker:
         """Take the next table of the trace (also the one in which a window was just closed)."""
         if not self._by_blk:
             return
-        writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH) & np.isin(table.op, _WRITES))
+        writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH) & _CHANGES_DATA[table.op])
         blks = table.role("blk", writes)
-        for blk, losses in self._by_blk.items():
-            rows = writes[blks == blk]
-            if not len(rows) or not losses:
+        for blk in np.unique(blks).tolist():
+            losses = self._by_blk.get(blk)
+            if losses is None:
                 continue
+            rows = writes[blks == blk]
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
             record = table.record[rows]
             for loss in losses:
-                if not loss.left:
-                    continue
                 for i in np.flatnonzero((record > loss.since) & loss.touched_by(start, end)):
                     loss.overwrite(int(start[i]), int(end[i]))
-            self._by_blk[blk] = [x for x in losses if x.left]
+            left = [x for x in losses if x.left]
+            if left:
+                self._by_blk[blk] = left
+            else:
+                del self._by_blk[blk]
 
     def left(self, window: int, blk: int) -> tuple[list[Extent], int]:
         """Return what a window still lacks on a BlockBackend, and how many bytes were rewritten."""
