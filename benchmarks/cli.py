@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.captures import ROOT, UnusableInputError
-from benchmarks.inputs import Input, InputMaker, parse_size, size_text
+from benchmarks.inputs import Input, InputMaker, parse_size
 
 __all__ = ["main"]
 
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _describe(made: Input) -> str:
-    return f"{made.path}  {size_text(made.bytes)} bytes, {made.records} records, {made.share:.1%} of them matter"
+    return f"{made.path}  {made.bytes / (1 << 20):.1f} MiB, {made.records} records, {made.share:.1%} of them matter"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     maker = InputMaker(options.work, options.size)
     try:
         inputs = [maker.text(kind, percent) for kind in ("instrumented", "stock") for percent in (10, 60)]
+        inputs += [maker.binary(version, percent) for version, percent in ((4, 10), (4, 60), (3, 60))]
         inputs += [*maker.windows(), maker.sample()]
         inputs += [maker.compressed("instrumented", suffix) for suffix in ("gz", "xz", "zst")]
         if options.ten:
-            inputs += [maker.text("instrumented", percent, times=10) for percent in (10, 60)]
+            inputs.append(maker.text("instrumented", 10, times=10))
     except UnusableInputError as error:
         print(error, file=sys.stderr)
         return 2

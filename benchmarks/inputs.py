@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.captures import UnusableInputError, captures_folder, is_wanted
+from benchmarks.inputs_binary import BinarySource, layouts_json
 from benchmarks.inputs_text import LogSource, windows_templates
 from benchmarks.template import Template, TextTemplate, write_repeated
 
@@ -41,6 +42,10 @@ STOCK = (
     "qemu-7.2.22/mirror-drive-vblk",
     ("qemu-7.2.22/mirror-cancel-ready", "qemu-7.2.22/mirror-ide-reads", "qemu-4.1.0/mirror-iothread"),
 )
+BINARY = ("qemu-9.0.0/mirror-vblk-noioeventfd", ("qemu-9.0.0/mirror-iothread", "qemu-9.0.0/quad-backends"))
+BINARY_3 = ("qemu-2.6.0-rc3/log-and-simpletrace", ())
+BINARIES = {4: (BINARY, "qemu-9.0.0/trace-events"), 3: (BINARY_3, f"{BINARY_3[0]}/trace-events")}
+"""By simpletrace version: the capture, those whose records are mixed in, the declarations."""
 CAPTURES = {"instrumented": INSTRUMENTED, "stock": STOCK}
 
 
@@ -88,6 +93,7 @@ class InputMaker:
         self.size = size
         self._captures = captures
         self._sources: dict[str, LogSource] = {}
+        self._binaries: dict[int, BinarySource] = {}
 
     @cached_property
     def captures(self) -> Path:
@@ -115,6 +121,32 @@ class InputMaker:
             return [template] * (times * max(round(self.size / template.size), 1))
 
         return self._made(f"{kind}-{percent}-{size_text(times * self.size)}.log", times * self.size, make)
+
+    def binary_source(self, version: int) -> BinarySource:
+        """Return the capture of a simpletrace version, with those that are mixed in."""
+        if version not in self._binaries:
+            (main, others), declared = BINARIES[version]
+            traces = [self.captures / name / "trace.bin" for name in (main, *others)]
+            self._binaries[version] = BinarySource(traces[0], tuple(traces[1:]), self.captures / declared)
+        return self._binaries[version]
+
+    def binary(self, version: int, percent: int, *, part: int = 1) -> Input:
+        """Return a simpletrace file of a `part`-th of the size in which `percent` of the records matter."""
+        size = self.size // part
+
+        def make() -> list[Template]:
+            template = self.binary_source(version).template(percent / 100)
+            return [template] * max(round(size / template.size), 1)
+
+        return self._made(f"simpletrace-{version}-{percent}-{size_text(size)}.bin", size, make)
+
+    def layouts(self, version: int) -> Path:
+        """Return the file that tells `struct_reader` how the arguments of a version's wanted events lie."""
+        path = self.work / f"simpletrace-{version}-layouts.json"
+        if not path.is_file():
+            self.work.mkdir(parents=True, exist_ok=True)
+            path.write_text(layouts_json(self.binary_source(version)), encoding="utf-8")
+        return path
 
     def windows(self, percent: int = 10) -> tuple[Input, Input]:
         """Return two logs of about the same size and share; the second has `WINDOWS_RATIO` times the windows."""

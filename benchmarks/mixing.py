@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ __all__ = ["SEED", "mixed", "places"]
 
 SEED = 1570134
 Int64Array = npt.NDArray[np.int64]
+Item = TypeVar("Item")
 
 
 def places(wanted: npt.NDArray[np.bool_], share: float, surplus: int) -> tuple[Int64Array, Int64Array]:
@@ -67,6 +69,6 @@ def places(wanted: npt.NDArray[np.bool_], share: float, surplus: int) -> tuple[I
     return source, bearer
 
 
-def mixed(own: Sequence[bytes], surplus: Sequence[bytes], source: Int64Array) -> list[bytes]:
+def mixed(own: Sequence[Item], surplus: Sequence[Item], source: Int64Array) -> list[Item]:
     """Return the records that `places` chose, of the original or of the surplus."""
     return [own[i] if i >= 0 else surplus[-1 - i] for i in source.tolist()]
