@@ -40,7 +40,8 @@ def tables(results: Results) -> Iterator[str]:
 
 def _scenario(scenario: ScenarioResult) -> Iterator[str]:
     counts = sorted({len(o.runs) for o in scenario.outcomes.values() if o.runs})
-    yield f"**{_upper(scenario.title)}**" + (f" ({' or '.join(map(str, counts))} rounds)" if counts else "")
+    ran = " or ".join(f"{c} round{'s' if c > 1 else ''}" for c in counts)
+    yield f"**{_upper(scenario.title)}**" + (f" ({ran})" if ran else "")
     yield ""
     yield "| compared | median | least to greatest | target | met |"
     yield "|---|---:|---:|---:|---|"
