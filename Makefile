@@ -1,12 +1,15 @@
 # make demo   install into .venv and scan the sample traces
 # make test   install what the tests need and run them all
 # make lint   what CI lints with
+# make bench  measure beside rg, grep, awk and QEMU's reader (SIZE=1G RUNS=5 ONLY=text,startup TEN=1 SIMPLETRACE_PY=…)
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= auto
+SIZE   ?= 1G
+RUNS   ?= 5
 
-.PHONY: help install demo test lint format wheel clean
+.PHONY: help install demo test lint bench format wheel clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -27,6 +30,10 @@ $(VENV)/.lint: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
 install: $(VENV)/.installed
 
 # Findings are what a demo is for: exit code 1 (findings) and 3 (something inconclusive) are no failure here.
@@ -40,6 +47,10 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks --size $(SIZE) --runs $(RUNS) $(if $(ONLY),--only $(ONLY)) $(if $(TEN),--ten) \
+	    $(if $(WORK),--work $(WORK)) $(if $(SIMPLETRACE_PY),--simpletrace-py $(SIMPLETRACE_PY))
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
