@@ -6,8 +6,8 @@ each verb returns the line on which its record stands (its record number is one 
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from traceview.api import Trace
@@ -15,7 +15,7 @@ from traceview.events import EventBatch, Kind
 from traceview.findings import Request, ScanResult, Window
 from traceview.formats import format_by_id
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE
-from traceview.source import DEFAULT_CHUNK, HEAD_BYTES, ByteSource
+from traceview.source import DEFAULT_CHUNK, ByteSource
 from traceview.vocabulary import MeaningTable, builtin
 
 MAIN, IOHANDLER, IOTHREAD = 0xC1, 0xC2, 0xC3
@@ -41,12 +41,8 @@ class Bytes(ByteSource):
         super().__init__("synthetic", chunk_bytes=chunk_bytes)
         self._data = data
 
-    def head(self) -> bytes:
-        return self._data[:HEAD_BYTES]
-
-    def chunks(self) -> Iterator[bytes]:
-        for start in range(0, len(self._data), self.chunk_bytes):
-            yield self._data[start : start + self.chunk_bytes]
+    def _open(self) -> io.BytesIO:
+        return io.BytesIO(self._data)
 
 
 @dataclass(frozen=True)

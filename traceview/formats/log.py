@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from traceview.events import EventBatch, Gap, ReadStats
-from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted
+from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_grammar import scanner
 from traceview.formats.log_lines import LineReader, is_likely_name
@@ -79,6 +79,7 @@ class LogReader:
                 yield from lines.builder.flush()
         if carry:
             lines.take_unfinished(carry, base)
+        note_cut(self._source, self.stats, base + len(carry))
         yield from lines.builder.flush()
         self.stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}
         self.stats.unknown_names = {n for n in self.stats.names if not lines.events[n.encode()].plans}
