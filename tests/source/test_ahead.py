@@ -62,6 +62,7 @@ def test_the_thread_ends_when_its_results_are_no_longer_wanted() -> None:
         assert ahead.take() == 1
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
+    assert ahead.take() is None, "who asks all the same does not wait for ever"
 
 
 def test_it_can_be_left_by_its_own_thread_as_the_garbage_collector_may_do() -> None:

@@ -56,6 +56,7 @@ class ReadAhead(Generic[T]):
 
     def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
         self._wanted = False
+        self._over = True
         try:
             while True:  # at most one more is put after this: there is room for it
                 self._made.get_nowait()
