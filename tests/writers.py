@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+
+import zstandard
 
 from traceview.source import ByteSource
 
@@ -21,19 +25,16 @@ _DROPPED_ID = (1 << 64) - 2
 
 
 class MemorySource(ByteSource):
-    """Bytes that are already there, given out in pieces like those of a file."""
+    """Bytes that are already there, read like those of a file."""
 
-    def __init__(self, data: bytes, *, chunk_bytes: int = 1 << 20, name: str = "memory") -> None:
-        super().__init__(name, chunk_bytes=chunk_bytes)
+    def __init__(
+        self, data: bytes, *, chunk_bytes: int = 1 << 20, max_bytes: int | None = None, name: str = "memory"
+    ) -> None:
+        super().__init__(name, chunk_bytes=chunk_bytes, max_bytes=max_bytes)
         self._data = data
 
-    def head(self) -> bytes:
-        return self._data[: 1 << 16]
-
-    @contextmanager
-    def reading(self) -> Iterator[Callable[[memoryview], int]]:
-        stream = io.BytesIO(self._data)
-        yield lambda view: self._counted(stream.readinto(view[: self.chunk_bytes]))
+    def _open(self) -> io.BytesIO:
+        return io.BytesIO(self._data)
 
 
 def log_line(
@@ -125,3 +126,13 @@ class SimpletraceWriter:
 
     def _pack(self, layout: str, *values: int) -> bytes:
         return struct.pack(self.order + layout, *values)
+
+
+def _zstd(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(write_checksum=True).compress(data)
+
+
+PACK: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress, "xz": lzma.compress, "zstd": _zstd, "bzip2": bz2.compress,
+}  # fmt: skip
+"""Compresses bytes: a gzip member, an xz or bzip2 stream, a zstd frame."""

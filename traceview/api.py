@@ -158,9 +158,10 @@ def open(
     format: str | None = None,
     trace_events: str | Path | Declarations | None = None,
     chunk_bytes: int = DEFAULT_CHUNK,
+    max_bytes: int | None = None,
     vocabulary: Vocabulary | None = None,
 ) -> Trace:
-    """Open a trace file, or stdin (``-``).
+    """Open a trace file, or stdin (``-``); what is compressed with gzip, xz, zstd or bzip2 is unpacked as it is read.
 
     Parameters
     ----------
@@ -173,6 +174,8 @@ def open(
         vocabulary does not know.
     chunk_bytes
         How many bytes to read at a time; results do not depend on it.
+    max_bytes
+        Read no more than so many bytes, unpacked; what follows is a gap. None reads all.
     vocabulary
         What events mean; None takes the one that comes with the package.
 
@@ -187,7 +190,7 @@ def open(
     """
     if str(path) != STDIN and Path(path).is_dir():
         raise TraceNotFoundError(f"{path}: is a directory; open the traces in it one by one (traceview.find_traces)")
-    source = ByteSource(path, chunk_bytes=chunk_bytes)
+    source = ByteSource(path, chunk_bytes=chunk_bytes, max_bytes=max_bytes)
     info = format_by_id(format) if format is not None else detect(source)
     declared = (
         trace_events
@@ -216,10 +219,13 @@ def find_traces(path: str | Path) -> list[Path]:
 
 def _may_be_trace(path: Path) -> bool:
     try:
-        scores = Detection(ByteSource(path)).scores
+        source = ByteSource(path)
+        detection = Detection(source)
     except TraceReadError:
         return True  # whoever opens it is told why it cannot be read
-    return max(scores.values(), default=0.0) >= SURE_IN_A_FOLDER
+    if source.cut and not detection.head:
+        return True  # a compressed file of which nothing could be unpacked: the same
+    return max(detection.scores.values(), default=0.0) >= SURE_IN_A_FOLDER
 
 
 def declarations_beside(path: Path) -> Path | None:
@@ -237,14 +243,15 @@ def scan_all(
     trace_events: str | Path | None = None,
     rules: Iterable[str] | None = None,
     keep_witness: bool = False,
+    max_bytes: int | None = None,
     on_trace: Callable[[Trace], None] = lambda _trace: None,
     on_error: Callable[[TraceviewError], None] | None = None,
 ) -> ScanResult:
     """Scan files and directories; return one result over all of them.
 
     In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
-    none is given. `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of
-    them and lets the others go on (None raises).
+    none is given. Of each trace no more than `max_bytes` bytes (unpacked) are read. `on_trace` is told of each trace
+    before it is read; `on_error` takes what goes wrong with one of them and lets the others go on (None raises).
     """
     declared = read_declarations(trace_events) if trace_events is not None else None
     chosen = list(rules) if rules is not None else None
@@ -259,7 +266,7 @@ def scan_all(
         for file in files:
             beside = declarations_beside(file) if in_folder and declared is None else None
             try:
-                trace = open(file, format=format, trace_events=declared or beside)
+                trace = open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes)
                 on_trace(trace)
                 result.merge(trace.scan(chosen, keep_witness=keep_witness))
             except TraceviewError as e:

@@ -1,8 +1,8 @@
 """Machine code for kernels: plain Python functions that Numba compiles once, kept as an object file between runs.
 
-A kernel is a module of plain functions over pointers and 64-bit numbers (see `formats.log_kernel`). It runs as it
-stands, slowly, over numpy arrays; compiled, it is one C function that is called without the GIL. Numba is imported only
-where there is something to compile: a kept object is loaded by llvmlite alone, which takes some 40 ms and not 400.
+A kernel is a module of plain functions over pointers and 64-bit numbers (see `formats.log_kernel`), which may call
+those of another such module. Compiled, it is one C function that is called without the GIL. Numba is imported only where
+there is something to compile: a kept object is loaded by llvmlite alone, which takes some 40 ms and not 400.
 
 Objects are kept in the folder that ``TRACEVIEW_CACHE_DIR`` names, or in the user's cache folder. A folder that cannot
 be written is no error: the kernel is then compiled anew in each run that needs it. ``TRACEVIEW_COMPILED=0`` does
@@ -21,7 +21,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,7 @@ __all__ = ["KERNELS", "Kernel", "cache_folder", "kernel_function"]
 _DECLARED = re.compile(r"^declare .*@(?!llvm\.)([A-Za-z_]\w*)\(", re.MULTILINE)
 _BUILTIN = ("memcpy", "memmove", "memset")
 """What LLVM may call of itself."""
+_OPTIONS: dict[str, Any] = {"boundscheck": False, "error_model": "numpy"}
 _MAGIC = b"traceview kernel 1\n"
 
 
@@ -124,8 +125,9 @@ def _file_of(kernel: Kernel) -> Path:
     import llvmlite  # noqa: PLC0415
     import llvmlite.binding as llvm  # noqa: PLC0415
 
+    modules = {function.__module__ for _, function in _functions_of(_module(kernel))}
     made_of = (
-        inspect.getsource(_module(kernel)), inspect.getsource(sys.modules[__name__]), llvmlite.__version__,
+        *(inspect.getsource(sys.modules[m]) for m in sorted({__name__, *modules})), llvmlite.__version__,
         llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(),
         platform.python_version(),
     )  # fmt: skip
@@ -175,23 +177,34 @@ def _compile(kernel: Kernel) -> tuple[str, list[str], bytes]:
 
     types: Any = numba.types
     compiler: Any = numba.cfunc
-    options: dict[str, Any] = {"boundscheck": False, "error_model": "numpy"}
     scalars = {"u8": types.uint8, "i32": types.int32, "i64": types.int64, "u64": types.uint64}
-    module = _module(kernel)
+    arguments = [types.CPointer(scalars[t[:-1]]) if t[-1] == "*" else scalars[t] for t in _signature(kernel)]
+    names = _callable(_module(kernel), kernel.function)
+    entry = compiler(types.int64(*arguments), **_OPTIONS)(names[kernel.function])
+    library = entry._library
+    needed = _DECLARED.findall(library.get_llvm_str())
+    return str(entry.native_name), [*needed, *_BUILTIN], bytes(library._get_compiled_object())
+
+
+def _callable(module: ModuleType, entry: str = "") -> dict[str, Any]:
+    """Return the names of a kernel's module, its functions ready to be compiled; `entry` is left a plain function."""
+    import numba  # noqa: PLC0415
+
     names: dict[str, Any] = dict(vars(module))
-    for name, function in vars(module).items():
-        if not isinstance(function, FunctionType) or function.__module__ != module.__name__:
+    for name, function in _functions_of(module):
+        if function.__module__ != module.__name__:
+            names[name] = _callable(sys.modules[function.__module__])[function.__name__]
             continue
         bound = FunctionType(function.__code__, names, name, function.__defaults__)
-        if name != kernel.function:
-            names[name] = numba.njit(nogil=True, **options)(bound)
-            continue
-        arguments = [types.CPointer(scalars[t[:-1]]) if t[-1] == "*" else scalars[t] for t in module.SIGNATURE]
-        entry = compiler(types.int64(*arguments), **options)(bound)
-        library = entry._library
-        needed = _DECLARED.findall(library.get_llvm_str())
-        return str(entry.native_name), [*needed, *_BUILTIN], bytes(library._get_compiled_object())
-    raise LookupError(f"{kernel.module} has no function {kernel.function}")
+        names[name] = bound if name == entry else numba.njit(nogil=True, **_OPTIONS)(bound)
+    return names
+
+
+def _functions_of(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+    """Yield the functions that a kernel's module defines or imports, with the names that it has for them."""
+    for name, value in vars(module).items():
+        if isinstance(value, FunctionType):
+            yield name, value
 
 
 if __name__ == "__main__":

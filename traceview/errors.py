@@ -4,7 +4,7 @@
 
     TraceviewError
     ├── TraceNotFoundError       (also FileNotFoundError)  no such file, or a directory without traces
-    ├── TraceReadError           (also OSError)            the operating system refused the bytes
+    ├── TraceReadError           (also OSError)            the bytes cannot be had: refused, or too large to unpack
     ├── UnknownFormatError       (also ValueError)         no format recognises the first bytes
     ├── UnsupportedVersionError  (also ValueError)         a simpletrace version that cannot be read
     ├── DeclarationsNeededError  (also ValueError)         simpletrace 2 and 3 without --trace-events
@@ -45,7 +45,7 @@ class TraceNotFoundError(TraceviewError, FileNotFoundError):
 
 
 class TraceReadError(TraceviewError, OSError):
-    """The operating system would not give the bytes of a trace."""
+    """The operating system would not give the bytes of a trace, or unpacking them would take too much memory."""
 
 
 class UnknownFormatError(TraceviewError, ValueError):

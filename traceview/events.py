@@ -195,8 +195,9 @@ class Gap:
     """A place where the trace is known to lack something.
 
     `record` is the number of records read before it; `count` the records lost, or None where it cannot be told.
-    `cause` is ``dropped`` (the writer's own mark), ``cut`` (the file ends in a record), ``unreadable``, or ``many``
-    where the trace has too many gaps to tell: anything from there on may lack something.
+    `cause` is ``dropped`` (the writer's own mark), ``cut`` (the file ends in a record, or was not read to its end),
+    ``unreadable``, or ``many`` where the trace has too many gaps to tell, or a checksum says that it is damaged:
+    anything from there on may lack something.
     """
 
     cause: str

@@ -19,6 +19,7 @@ import pytest
 
 import traceview
 from tests.cli import COMMAND, IN_OWN_PROCESS, run, run_alone, sample
+from tests.writers import PACK
 from traceview.cli import main
 from traceview.cli.progress import ProgressBar
 
@@ -140,6 +141,28 @@ def test_an_interrupt_is_130_and_leaves_no_traceback() -> None:
         assert process.returncode == 130
         assert process.stdout.read() == b""
         assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("kind", sorted(PACK))
+def test_an_interrupt_while_compressed_stdin_is_waited_for_is_130(kind: str) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "scan", "-"], env=IN_OWN_PROCESS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # More than a pipe holds: when it has been taken, the command is reading.
+        process.stdin.write(PACK[kind](LOSS.read_bytes()) * 40)
+        process.stdin.flush()
+        for _ in range(20):
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=3)
+                break
+        assert process.returncode == 130
+        assert process.stdout.read() == b""
+        assert process.stderr.read() == b""
 
 
 def test_an_interrupt_while_a_trace_is_read_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

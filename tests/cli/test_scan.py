@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from tests.cli import SAMPLES, Done, run, run_alone, sample
 from tests.conftest import ROOT
+from tests.writers import PACK
 from traceview.cli.options import FAIL_ON
 from traceview.cli.scan import exit_code
 from traceview.findings import Finding, ScanResult, Severity, TraceSummary, Unjudged
@@ -104,6 +105,66 @@ def test_stdin_is_read_for_a_dash() -> None:
     assert document["traces"][0]["path"] == "<stdin>"
     file = json.loads(run("scan", LOSS, "--format", "json").out)
     assert (document["windows"], document["findings"]) == (file["windows"], file["findings"])
+
+
+@pytest.mark.parametrize("kind", sorted(PACK))
+def test_stdin_may_be_compressed(kind: str) -> None:
+    done = run("scan", "-", stdin=PACK[kind](LOSS.read_bytes()))
+    assert (done.code, done.out, done.err) == (1, run("scan", "-", stdin=LOSS.read_bytes()).out, "")
+
+
+@pytest.mark.parametrize("kind", sorted(PACK))
+def test_a_compressed_trace_that_is_cut_says_so_on_one_line(kind: str, tmp_path: Path) -> None:
+    packed = PACK[kind](LOSS.read_bytes())
+    (tmp_path / "vm.log").write_bytes(packed + packed[:-9])
+    done = run("scan", tmp_path / "vm.log", "--format", "json")
+    document = json.loads(done.out)
+    Draft202012Validator(SCHEMA).validate(document)
+    gap = document["traces"][0]["gaps"][-1]
+    assert (gap["cause"], gap["count"]) == ("cut", None)
+    assert gap["text"].startswith(f"the {kind} stream ends early, after ")
+    assert f": {gap['text']}\n" in run("scan", tmp_path / "vm.log").out
+
+
+def test_a_damaged_trace_is_what_the_schema_says(tmp_path: Path) -> None:
+    packed = bytearray(PACK["gzip"](LOSS.read_bytes()))
+    packed[-6] ^= 1
+    (tmp_path / "vm.log").write_bytes(packed)
+    document = json.loads(run("scan", tmp_path / "vm.log", "--format", "json").out)
+    Draft202012Validator(SCHEMA).validate(document)
+    assert document["traces"][0]["gaps"][0]["cause"] == "many"
+    assert not [w for w in document["windows"] if w["verdict"] == "clean"]
+
+
+@pytest.mark.parametrize(("size", "count"), [("5000", 5000), ("5K", 5 << 10), ("5k", 5 << 10)])
+def test_a_scan_stops_after_so_many_bytes_of_each_trace(size: str, count: int, tmp_path: Path) -> None:
+    shutil.copy(LOSS, tmp_path / "a.log")
+    (tmp_path / "b.log").write_bytes(PACK["xz"](LOSS.read_bytes()))
+    done = run("scan", tmp_path, "--max-bytes", size)
+    assert done.code == 3
+    assert done.out.count(f": stopped after {count} bytes (--max-bytes)\n") == 2
+
+
+@pytest.mark.parametrize("size", ["500M", "3G", "1T"])
+def test_a_limit_that_is_larger_than_the_trace_changes_nothing(size: str) -> None:
+    assert run("scan", LOSS, "--max-bytes", size).out == run("scan", LOSS).out
+
+
+@pytest.mark.parametrize("size", ["", "0", "-1", "1.5M", "10MB", "K", "many", "0x10", "1" * 5000])
+@pytest.mark.parametrize("command", ["scan", "show", "windows", "requests", "events"])
+def test_a_size_that_is_none_is_a_usage_error_that_says_what_is_one(command: str, size: str) -> None:
+    done = run(command, LOSS, f"--max-bytes={size}")
+    assert (done.code, done.out) == (2, "")
+    assert "is no size: expected a number of bytes from 1 on" in done.complaint
+    assert "--max-bytes" in done.complaint
+
+
+@pytest.mark.parametrize("command", ["show", "windows", "requests", "events"])
+def test_every_command_that_reads_stops_after_so_many_bytes(command: str) -> None:
+    end = LOSS.read_bytes().index(b"mirror_exit")
+    whole, part = run(command, LOSS), run(command, LOSS, f"--max-bytes={end}")
+    assert whole.out != part.out
+    assert len(part.out) < len(whole.out)
 
 
 def test_empty_stdin_is_no_trace() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli import IN_OWN_PROCESS, sample
 
-HEAVY = {"lark", "matplotlib", "numba", "numpy", "pandas", "pyarrow"}
+HEAVY = {"isal", "lark", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "zstandard"}
 _PROBE = """
 import sys
 sys.argv = ["traceview", *sys.argv[1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "FailOnOption",
     "Formats",
     "InputFormatOption",
+    "MaxBytes",
     "OutFile",
     "Paths",
     "RuleOption",
@@ -28,6 +30,7 @@ __all__ = [
     "choose_fail_on",
     "choose_formats",
     "examples",
+    "parse_size",
 ]
 
 # The names are written down here so that completion and --help need not import the library.
@@ -40,6 +43,17 @@ FAIL_ON = ("data-loss", "broken-promise", "never")
 def examples(*lines: str) -> str:
     """Return the text under a command's options, one example a line."""
     return "\n\n".join(("Examples:", *lines))
+
+
+def parse_size(text: str) -> int:
+    """Return a number of bytes, written as one or with K, M, G or T behind it. Raises typer.BadParameter."""
+    match = re.fullmatch(r"([1-9][0-9]{0,17})([KMGT]?)", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise typer.BadParameter(
+            f"{text!r} is no size: expected a number of bytes from 1 on, such as 1000000, or with K, M, G or T behind "
+            "it (powers of 1024), such as 500M"
+        )
+    return int(match[1]) << 10 * " KMGT".index(match[2].upper() or " ")
 
 
 def _complete(*known: str) -> Callable[[str], list[str]]:
@@ -93,6 +107,13 @@ TraceEvents = Annotated[
     typer.Option(
         "--trace-events", metavar="FILE",
         help="The declarations of the QEMU build that wrote the trace; simpletrace versions 2 and 3 need them.",
+    ),
+]  # fmt: skip
+MaxBytes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-bytes", metavar="SIZE", parser=parse_size,
+        help="Read no more of each trace, unpacked: bytes, or with K, M, G, T behind the number (powers of 1024).",
     ),
 ]  # fmt: skip
 RuleOption = Annotated[

@@ -11,6 +11,7 @@ from traceview.cli.options import (
     SCAN_FORMATS,
     FailOnOption,
     InputFormatOption,
+    MaxBytes,
     OutFile,
     Paths,
     RuleOption,
@@ -31,7 +32,8 @@ __all__ = ["files_read", "scan", "scan_paths", "show"]
 SCAN_EXAMPLES = examples(
     "traceview scan vm.log",
     "traceview scan logs/ --format json > scan.json",
-    "zcat vm.log.gz | traceview scan -",
+    "traceview scan vm.log.gz",
+    "traceview scan - < vm.log",
     "traceview scan trace.bin --trace-events trace-events-all",
 )
 SHOW_EXAMPLES = examples(
@@ -47,6 +49,7 @@ def scan(
     formats: ScanFormatOption = None,
     output: OutFile = None,
     trace_events: TraceEvents = None,
+    max_bytes: MaxBytes = None,
     rule: RuleOption = None,
     fail_on: FailOnOption = "broken-promise",
     allow_inconclusive: Annotated[
@@ -58,7 +61,7 @@ def scan(
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (a usage error need not wait for it)
 
-    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule))
+    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), max_bytes)
     code = EXIT_INPUT if errors else exit_code(result, least, allow_inconclusive=allow_inconclusive)
     reads = files_read(result, paths, trace_events)
     if chosen.output != "text":
@@ -79,6 +82,7 @@ def scan_paths(
     format: str | None,
     trace_events: Path | None,
     rules: list[str] | None,
+    max_bytes: int | None,
     *,
     keep_witness: bool = False,
 ) -> tuple[ScanResult, list[TraceviewError]]:
@@ -97,7 +101,7 @@ def scan_paths(
     with ProgressBar() as progress:
         result = scan_all(
             paths, format=format, trace_events=trace_events, rules=rules, keep_witness=keep_witness,
-            on_trace=progress.watch, on_error=tell,
+            max_bytes=max_bytes, on_trace=progress.watch, on_error=tell,
         )  # fmt: skip
     return result, errors
 
@@ -124,6 +128,7 @@ def show(
     everything: Annotated[bool, typer.Option("--all", help="Show every record, however long the window.")] = False,
     formats: InputFormatOption = None,
     trace_events: TraceEvents = None,
+    max_bytes: MaxBytes = None,
     rule: RuleOption = None,
 ) -> None:
     """Show the interleaving of one finding as an indented call tree, with (a), (b) and (c)."""
@@ -132,7 +137,7 @@ def show(
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.report.tree import tree_lines  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), keep_witness=True)
+    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), max_bytes, keep_witness=True)
     if result.traces or not errors:
         write_lines(tree_lines(result, finding, out_style(), whole=everything))
     raise typer.Exit(EXIT_INPUT if errors else 0)

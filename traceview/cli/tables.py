@@ -10,6 +10,7 @@ import typer
 
 from traceview.cli.options import (
     TABLE_FORMATS,
+    MaxBytes,
     OutFile,
     Paths,
     RuleOption,
@@ -55,6 +56,7 @@ def windows(
     formats: TableFormatOption = None,
     output: OutFile = None,
     trace_events: TraceEvents = None,
+    max_bytes: MaxBytes = None,
     rule: RuleOption = None,
 ) -> None:
     """List every window: its verdict, how long it stood open, how many loop iterations it touched."""
@@ -63,7 +65,7 @@ def windows(
     from traceview.cli.output import note, open_output  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.report.tables import windows_frame, write_frames  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule))
+    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), max_bytes)
     for index, trace in enumerate(result.traces):
         if not any(w.trace == index for w in result.windows):
             reasons = "; ".join(f"{u.rule}: {u.reason}" for u in trace.unjudged)
@@ -81,6 +83,7 @@ def requests(
     formats: TableFormatOption = None,
     output: OutFile = None,
     trace_events: TraceEvents = None,
+    max_bytes: MaxBytes = None,
 ) -> None:
     """List every guest request: its device, node, place on the disk, and when it took each step."""
     chosen = _chosen(formats, output)
@@ -90,7 +93,7 @@ def requests(
     from traceview.report.tables import write_frames  # noqa: PLC0415
     from traceview.vocabulary import Meaning  # noqa: PLC0415
 
-    trace = _trace(path, chosen, trace_events)
+    trace = _trace(path, chosen, trace_events, max_bytes)
     rows = 0
 
     def counted() -> Iterator[pd.DataFrame]:
@@ -129,6 +132,7 @@ def events(
     formats: TableFormatOption = None,
     output: OutFile = None,
     trace_events: TraceEvents = None,
+    max_bytes: MaxBytes = None,
 ) -> None:
     """List records, chosen by event, time, process and pointer."""
     chosen = _chosen(formats, output)
@@ -145,7 +149,7 @@ def events(
         tid=pid,
         pointer=_parsed(_pointer, pointer, "--pointer"),
     )
-    trace = _trace(path, chosen, trace_events)
+    trace = _trace(path, chosen, trace_events, max_bytes)
     with ProgressBar(hidden=_on_terminal(output)) as progress, open_output(output, _reads(trace, trace_events)) as out:
         progress.watch(trace)
         write_frames(_event_frames(trace, selection), chosen.output, out)
@@ -189,7 +193,7 @@ def _pointer(text: str) -> int:
     return value
 
 
-def _trace(path: Path, chosen: Formats, trace_events: Path | None) -> Trace:
+def _trace(path: Path, chosen: Formats, trace_events: Path | None, max_bytes: int | None) -> Trace:
     """Open the trace `path`, or the only one in the directory `path`."""
     from traceview.api import declarations_beside, find_traces  # noqa: PLC0415
     from traceview.api import open as open_trace  # noqa: PLC0415
@@ -201,7 +205,7 @@ def _trace(path: Path, chosen: Formats, trace_events: Path | None) -> Trace:
         names = ", ".join(printable(str(f)) for f in files[:5]) + (", …" if len(files) > 5 else "")
         raise typer.BadParameter(f"there are {len(files)} traces in it, give one of them: {names}", param_hint="PATH")
     beside = declarations_beside(files[0]) if trace_events is None and path.is_dir() else None
-    return open_trace(files[0], format=chosen.input, trace_events=trace_events or beside)
+    return open_trace(files[0], format=chosen.input, trace_events=trace_events or beside, max_bytes=max_bytes)
 
 
 def _chosen(formats: list[str] | None, output: Path | None) -> Formats:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from traceview.errors import UnknownFormatError, UnknownNameError, nearest
 from traceview.formats import log, simpletrace
 from traceview.formats.base import FormatInfo
-from traceview.source import HEAD_BYTES, ByteSource
+from traceview.source import HEAD_BYTES, ByteSource, compression_of
 
 __all__ = ["FORMATS", "Detection", "detect", "format_by_id"]
 
 FORMATS: tuple[FormatInfo, ...] = (simpletrace.FORMAT, log.FORMAT)
 
-
-_COMPRESSED = {
-    b"\x1f\x8b": ("gzip", "zcat"),
-    b"\xfd7zXZ\x00": ("xz", "xzcat"),
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstdcat"),
-    b"BZh": ("bzip2", "bzcat"),
-}
+_TOOLS = {"gzip": "zcat", "xz": "xzcat", "zstd": "zstdcat", "bzip2": "bzcat"}
+_FOREIGN = (
+    (0, b"\x04\x22\x4d\x18", "lz4 data", "lz4 -dc FILE | traceview scan -"),
+    (0, b"\x5d\x00\x00", "lzma data of the old kind", "xz --format=lzma -dc FILE | traceview scan -"),
+    (0, b"\x89LZO\x00", "lzop data", "lzop -dc FILE | traceview scan -"),
+    (0, b"LZIP", "lzip data", "lzip -dc FILE | traceview scan -"),
+    (0, b"\x1f\x9d", "data of compress", "zcat FILE | traceview scan -"),
+    (0, b"PK\x03\x04", "a zip archive", "unzip -p FILE | traceview scan -"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x -so FILE | traceview scan -"),
+    (257, b"ustar", "a tar archive", "tar xf FILE, then traceview scan the folder"),
+)
+"""What is known and not read: where its magic stands, the magic, its name, what to do."""
 
 
 class Detection:
@@ -36,20 +41,34 @@ def detect(source: ByteSource) -> FormatInfo:
     Raises UnknownFormatError where no format recognises the first `HEAD_BYTES` bytes, or there are none.
     """
     detection = Detection(source)
-    for magic, (what, tool) in _COMPRESSED.items():
-        if detection.head.startswith(magic):
-            raise UnknownFormatError(
-                f"{source.name}: {what} data; give traceview what it unpacks to: {tool} FILE | traceview scan -"
-            )
+    foreign = _foreign(source, detection.head)
+    if foreign:
+        raise UnknownFormatError(f"{source.name}: {foreign}")
     if detection.best is not None:
         return detection.best
     if not detection.head:
-        raise UnknownFormatError(f"{source.name}: the file is empty")
+        raise UnknownFormatError(f"{source.name}: {source.cut or 'the file is empty'}")
     known = ", ".join(f"{f.id} ({f.title})" for f in FORMATS)
     raise UnknownFormatError(
         f"{source.name}: no trace format recognises its first {min(HEAD_BYTES, len(detection.head))} bytes; known are "
         f"{known}. Say which it is with --format"
     )
+
+
+def _foreign(source: ByteSource, head: bytes) -> str:
+    """Say what the first bytes are, and what to do, where they are of a known kind that is not read."""
+    inner = compression_of(head)
+    if source.compression and inner:
+        tool = _TOOLS[source.compression]
+        return (
+            f"{source.compression} data that unpack to {inner} data: traceview unpacks once, so take off the outer "
+            f"layer: {tool} FILE | traceview scan -"
+        )
+    for at, magic, what, do in _FOREIGN:
+        if head.startswith(magic, at):
+            within = f"{source.compression} data that unpack to " if source.compression else ""
+            return f"{within}{what}, which traceview does not read: {do}"
+    return ""
 
 
 def format_by_id(name: str) -> FormatInfo:

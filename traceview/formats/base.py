@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from traceview.events import EventBatch, EventForm, ReadStats
+from traceview.events import MANY, EventBatch, EventForm, Gap, ReadStats
 from traceview.formats.declarations import Declarations
 from traceview.source import ByteSource
 
-__all__ = ["BATCH_ROWS", "FormatInfo", "FormsOf", "Reader", "Wanted"]
+__all__ = ["BATCH_ROWS", "FormatInfo", "FormsOf", "Reader", "Wanted", "note_cut"]
 
 BATCH_ROWS = 1 << 16
 """A reader hands out a batch when it holds this many rows, or when the source is at its end."""
@@ -39,6 +39,18 @@ class MakeReader(Protocol):
     ) -> Reader:
         """Return the reader."""
         ...
+
+
+def note_cut(source: ByteSource, stats: ReadStats, byte_offset: int) -> None:
+    """Note as a gap that the source ended before the trace did, at `byte_offset`; nothing where it did not.
+
+    Where the bytes before may be wrong, too, the gap is the whole trace, as no record of it can be trusted.
+    """
+    if source.damaged:
+        text = f"{source.cut}; what was unpacked before may be wrong, too"
+        stats.gaps.insert(0, Gap(MANY, 0, 0, min(stats.lines, 1), stats.first_ts_ns, None, text))
+    elif source.cut:
+        stats.add_gap(Gap("cut", stats.records, byte_offset, stats.lines, stats.last_ts_ns, None, source.cut))
 
 
 @dataclass(frozen=True, slots=True)

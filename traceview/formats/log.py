@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from traceview.compiled import LOG, kernel_function
 from traceview.events import EventBatch, Gap, ReadStats
-from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted
+from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_blocks import MAX_LINE, Blocks
 from traceview.formats.log_grammar import scanner
@@ -69,6 +69,7 @@ class LogReader:
             self._too_long(blocks.rest_passed_over)
         if blocks.rest:
             lines.take_unfinished(blocks.rest, blocks.rest_at)
+        note_cut(self._source, self.stats, blocks.bytes_read)
         self.stats.bytes_read = blocks.bytes_read
         yield from lines.builder.flush()
         self.stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}

@@ -6,8 +6,9 @@ which knows all the cases and decides. What is taken is spelt out here by hand w
 it as terminals (the tests hold both to the same answers on real, generated and mutated lines); what stands in a line is
 in tables that are made from the forms (`formats.log_tables`).
 
-It reads eight bytes at a time: a block is followed by some bytes that may be anything (`log_blocks.PADDING`). These are
-plain functions over pointers and 64-bit numbers; `traceview.compiled` makes machine code of them.
+It reads eight bytes at a time (`words_kernel`): a block is followed by some bytes that may be anything
+(`log_blocks.PADDING`). These are plain functions over pointers and 64-bit numbers; `traceview.compiled` makes machine
+code of them.
 
 The tables:
 
@@ -24,6 +25,17 @@ The tables:
 from __future__ import annotations
 
 import numpy as np
+
+from traceview.formats.words_kernel import (
+    decimal,
+    first_byte,
+    hexadecimal,
+    line_end,
+    pointer,
+    six_digits,
+    up_to_blank,
+    word,
+)
 
 __all__ = [
     "ALT_HEX", "BASIS", "COUNTED", "DECIMAL", "DONE", "END", "FULL", "HEX", "LEFT", "MIX_SHIFT", "MOST_THREADS",
@@ -48,138 +60,15 @@ SIGNATURE = (
     "i64*", "i64*", "i64", "i64*", "u64*", "i64", "i64", "i64*",
 )  # fmt: skip
 
-_0, _1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(i) for i in range(9))
-_9, _10, _16, _24, _32, _40, _48, _56, _62 = (np.uint64(i) for i in (9, 10, 16, 24, 32, 40, 48, 56, 62))
-_ONES = np.uint64(0x0101010101010101)
-_HIGHS = np.uint64(0x8080808080808080)
-_LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
-_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
-_NOT_ABOVE_BLANK = np.uint64(0x2121212121212121)
-_ZEROS = np.uint64(0x3030303030303030)
-_TO_HIGH_FROM_10 = np.uint64(0x7676767676767676)  # added to a byte, sets its high bit from 10 on
-_TO_HIGH_FROM_7 = np.uint64(0x7979797979797979)
-_BACKQUOTES = np.uint64(0x6060606060606060)
-_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
-_EVEN_BYTES = np.uint64(0x00FF00FF00FF00FF)
-_EVEN_PAIRS = np.uint64(0x0000FFFF0000FFFF)
-_LOW_HALF = np.uint64(0xFFFFFFFF)
-_FIRST_OF_FOUR = np.uint64(0x000000FF000000FF)
-_MILLION_HUNDRED = np.uint64(0x000F424000000064)
-_TEN_THOUSAND_ONE = np.uint64(0x0000271000000001)
-_SIX = np.uint64(0x0000FFFFFFFFFFFF)
-_SIX_HIGHS = np.uint64(0x0000808080808080)
-_COLON = np.uint64(0x3A)
-_BYTE = np.uint64(0xFF)
-_0X, _NIL = np.uint64(0x7830), np.uint64(0x296C696E28)
-_TWO_BYTES, _FIVE_BYTES = np.uint64(0xFFFF), np.uint64(0xFFFFFFFFFF)
+_0, _1, _7, _8, _10, _62 = (np.uint64(i) for i in (0, 1, 7, 8, 10, 62))
+_0X, _TWO_BYTES = np.uint64(0x7830), np.uint64(0xFFFF)
 BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
-_MICROSECOND = np.uint64(1000)
+_MICROSECOND = np.int64(1000)
 _SECOND = np.uint64(1_000_000_000)
 _MOST_SECONDS = np.uint64(9_223_372_036)  # later times do not fit 64 bits of nanoseconds: left to the Python path
 _OP_END, _OP_NOTHING, _OP_POINTER, _OP_DECIMAL, _OP_UNSIGNED, _OP_HEX, _OP_ALT_HEX = (np.uint64(i) for i in range(7))
 _STRING_SHIFT, _MIX_SHIFT = np.uint64(STRING_SHIFT), np.uint64(MIX_SHIFT)
 _SLOT = 16  # of the prefixes met: three words and their masks, size, thread, time, whether the thread is remembered
-
-
-def word(b, k):
-    """Return the eight bytes at `k`, the first the lowest."""
-    return (
-        np.uint64(b[k])
-        | (np.uint64(b[k + 1]) << _8)
-        | (np.uint64(b[k + 2]) << _16)
-        | (np.uint64(b[k + 3]) << _24)
-        | (np.uint64(b[k + 4]) << _32)
-        | (np.uint64(b[k + 5]) << _40)
-        | (np.uint64(b[k + 6]) << _48)
-        | (np.uint64(b[k + 7]) << _56)
-    )
-
-
-def first_byte(flags):
-    """Return the number of the lowest byte whose high bit is set."""
-    low = flags & (~flags + _1)
-    return np.int64((((low >> _7) - _1) & _ONES) * _ONES >> _56)
-
-
-def line_end(b, k):
-    """Return the place of the next newline."""
-    while True:
-        x = word(b, k) ^ _NEWLINES
-        y = word(b, k + 8) ^ _NEWLINES
-        f = (x - _ONES) & ~x & _HIGHS
-        g = (y - _ONES) & ~y & _HIGHS
-        if f | g != _0:
-            if f != _0:
-                return k + first_byte(f)
-            return k + 8 + first_byte(g)
-        k += 16
-
-
-def no_hex(w):
-    """Return the high bits of the bytes that are no lower-case hexadecimal digits."""
-    d = w ^ _ZEROS
-    no_digit = ((d & _LOWS) + _TO_HIGH_FROM_10) | d
-    e = w ^ _BACKQUOTES
-    low = e & _LOWS
-    letter = (low + _LOWS) & ~(low + _TO_HIGH_FROM_7) & ~e
-    return no_digit & ~letter & _HIGHS
-
-
-def eight_hex(w):
-    """Return the value of eight hexadecimal digits, in 32 bits, the first the highest."""
-    v = ((w & _NIBBLES) + ((w >> _6) & _ONES) * _9) & _NIBBLES
-    v = ((v << _4) | (v >> _8)) & _EVEN_BYTES
-    v = ((v << _8) | (v >> _16)) & _EVEN_PAIRS
-    return ((v << _16) | (v >> _32)) & _LOW_HALF
-
-
-def hexadecimal(b, k):
-    """Return the value of the digits at `k`, and where they end; -1 where there are none, or more than 16."""
-    w = word(b, k)
-    f = no_hex(w)
-    if f != _0:
-        n = first_byte(f)
-        if n == 0:
-            return _0, np.int64(-1)
-        return eight_hex(w) >> np.uint64(4 * (8 - n)), k + n
-    high = eight_hex(w)
-    w = word(b, k + 8)
-    f = no_hex(w)
-    if f != _0:
-        n = first_byte(f)
-        low = eight_hex(w) >> np.uint64(4 * (8 - n)) if n > 0 else _0
-        return (high << np.uint64(4 * n)) | low, k + 8 + n
-    if no_hex(word(b, k + 16)) & _HIGHS & _BYTE == _0:
-        return _0, np.int64(-1)
-    return (high << _32) | eight_hex(w), k + 16
-
-
-def eight_digits(d):
-    """Return the number that eight digits make, each a byte from 0 to 9, the first the lowest byte."""
-    d = d * _10 + (d >> _8)
-    return (((d & _FIRST_OF_FOUR) * _MILLION_HUNDRED) + (((d >> _16) & _FIRST_OF_FOUR) * _TEN_THOUSAND_ONE)) >> _32
-
-
-def decimal(b, k):
-    """Return the value of the digits at `k`, and where they end; -1 where there are none, or more than 16."""
-    d = word(b, k) ^ _ZEROS
-    f = (((d & _LOWS) + _TO_HIGH_FROM_10) | d) & _HIGHS
-    if f != _0:
-        n = first_byte(f)
-        if n == 0:
-            return _0, np.int64(-1)
-        return eight_digits(d << np.uint64(8 * (8 - n))), k + n
-    value = eight_digits(d)
-    d = word(b, k + 8) ^ _ZEROS
-    f = (((d & _LOWS) + _TO_HIGH_FROM_10) | d) & _HIGHS
-    n = first_byte(f) if f != _0 else np.int64(8)
-    for _ in range(n):
-        value = value * _10
-    if n > 0:
-        value = value + eight_digits(d << np.uint64(8 * (8 - n)))
-    if n == 8 and 48 <= b[k + 16] <= 57:
-        return _0, np.int64(-1)
-    return value, k + 8 + n
 
 
 def decode(b, first, plan, at, args, out):
@@ -196,12 +85,7 @@ def decode(b, first, plan, at, args, out):
                     return np.int64(plan[at]), k
                 break
             if op == _OP_POINTER:
-                w = word(b, k)
-                if w & _TWO_BYTES == _0X:
-                    value, k = hexadecimal(b, k + 2)
-                else:
-                    value = _0
-                    k = k + 5 if w & _FIVE_BYTES == _NIL else np.int64(-1)
+                value, k = pointer(b, k)
                 args[arg] = value
                 arg += 1
             elif op == _OP_DECIMAL:
@@ -251,13 +135,12 @@ def find_name(b, k, mask, name_hash, name_code, name_words, name_size):
     h = BASIS
     while True:
         w = word(b, k)
-        f = (w - _NOT_ABOVE_BLANK) & ~w & _HIGHS
+        f = up_to_blank(w)
         if f != _0:
             break
         h = mix(h, w)
         k += 8
-    below = ((f & (~f + _1)) >> _7) - _1
-    w &= below
+    w &= (f >> _7) - _1
     h = mix(h, w)
     full = k
     k += first_byte(f)
@@ -372,11 +255,10 @@ def scan(
         unknown = False
         if taken:
             at = k + np.int64(seen[slot + 6])
-            w = word(b, at)
-            d = (w ^ _ZEROS) & _SIX
-            taken = (((d & _LOWS) + _TO_HIGH_FROM_10) | d) & _SIX_HIGHS == _0 and (w >> _48) & _BYTE == _COLON
+            micros = six_digits(b, at)
+            taken = micros >= 0
         if taken:
-            now = np.int64(seen[slot + 8] + eight_digits(d << _16) * _MICROSECOND)
+            now = np.int64(seen[slot + 8]) + micros * _MICROSECOND
             code, at = find_name(b, at + 7, mask, name_hash, name_code, name_words, name_size)
             unknown = code < 0
             taken = not unknown and b[at] == 32

@@ -25,7 +25,7 @@ from traceview.events import (
     StringTable,
     to_int64,
 )
-from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted
+from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
 from traceview.releases import ReleaseRange, release_key
 from traceview.source import ByteSource
@@ -173,7 +173,8 @@ class SimpletraceReader:
             if len(builder) >= BATCH_ROWS:
                 yield from builder.flush()
         else:
-            if carry:
+            note_cut(self._source, self.stats, base + len(carry))
+            if carry and not self._source.cut:
                 place = "a record" if base else "its header"
                 self._gap("cut", base, NO_TIME, 1, f"the file ends {len(carry)} bytes into {place}")
         yield from builder.flush()

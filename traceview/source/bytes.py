@@ -1,0 +1,213 @@
+"""The bytes of one trace, as the readers of the formats take them."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BufferedIOBase
+from pathlib import Path
+from typing import cast
+
+from traceview.errors import TraceNotFoundError, TraceReadError
+from traceview.source.raw import RawBytes
+from traceview.source.stream import Stream
+
+__all__ = ["DEFAULT_CHUNK", "HEAD_BYTES", "STDIN", "ByteSource", "ReadInto"]
+
+DEFAULT_CHUNK = 1 << 20
+"""Bytes asked for at a time; memory holds a few of these, whatever the size of the file."""
+HEAD_BYTES = 1 << 16
+"""How many bytes a format may look at to recognise itself."""
+STDIN = "-"
+
+ReadInto = Callable[[memoryview], int]
+"""Fills the front of a view with the next bytes and returns how many: fewer than fit only near the end, 0 there."""
+
+
+class ByteSource:
+    """The bytes of one trace, unpacked where they are compressed with gzip, xz, zstd or bzip2.
+
+    `name` is what people are shown. A file can be read again and again; stdin (``-``) and named pipes (such as the
+    shell makes of ``<(ssh host cat trace.log.xz)``) only once, so their head is kept for the reader that comes after
+    detection. With `max_bytes`, reading stops after that many (unpacked) bytes.
+
+    `cut` says why the last reading, or look at the head, ended before the trace did: a compressed file that ends early
+    or is damaged, or `max_bytes`; "" if it did not. `damaged` says that what was delivered before may be wrong, too.
+    """
+
+    def __init__(self, path: str | Path, *, chunk_bytes: int = DEFAULT_CHUNK, max_bytes: int | None = None) -> None:
+        if chunk_bytes < 1:
+            raise ValueError("chunk_bytes must be at least 1")
+        if max_bytes is not None and max_bytes < 1:
+            raise ValueError("max_bytes must be at least 1")
+        self.path = str(path)
+        self.chunk_bytes = chunk_bytes
+        self.max_bytes = max_bytes
+        self.cut = ""
+        self.damaged = False
+        self.on_bytes: Callable[[int], None] | None = None
+        """Called as the bytes are read with how many of the file's it were, compressed if it is (for progress)."""
+        self._once = self.is_stdin or _is_pipe(self.path)
+        self._stream: Stream | None = None
+        self._kept_head: bytes | None = None
+        self._compression: str | None = None
+        self._used = False
+
+    @property
+    def is_stdin(self) -> bool:
+        """Whether the bytes come from standard input."""
+        return self.path == STDIN
+
+    @property
+    def name(self) -> str:
+        """What to call the source in messages."""
+        return "<stdin>" if self.is_stdin else self.path
+
+    @property
+    def compression(self) -> str:
+        """How it is compressed, by its first bytes: gzip, xz, zstd, bzip2, or "". Raises as `head` does."""
+        if self._compression is None:
+            self.head()
+        assert self._compression is not None
+        return self._compression
+
+    def size(self) -> int | None:
+        """Return the size in bytes on the disk, or None where it cannot be known beforehand."""
+        if self.is_stdin:
+            return None
+        try:
+            info = Path(self.path).stat()
+        except OSError:
+            return None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
+
+    def head(self) -> bytes:
+        """Return up to `HEAD_BYTES` first bytes, whatever `max_bytes` is, without using them up.
+
+        Raises as `chunks` does.
+        """
+        if self._kept_head is not None:
+            return self._kept_head
+        if not self._once:
+            with self._opened() as stream:
+                return self._first(stream)
+        stream = self._begun()
+        try:
+            self._kept_head = self._first(stream)
+        except TraceReadError:
+            self._close(stream)
+            raise
+        stream.give_back(self._kept_head)
+        self._stream = stream
+        return self._kept_head
+
+    def _first(self, stream: Stream) -> bytes:
+        room = memoryview(bytearray(HEAD_BYTES))
+        got = stream.read_into(room)
+        if got < len(room):
+            self.cut, self.damaged = stream.cut, stream.damaged
+        return bytes(room[:got])
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in order, `chunk_bytes` at a time.
+
+        Raises
+        ------
+        TraceNotFoundError
+            The file is not there.
+        TraceReadError
+            The operating system refused, stdin or a pipe is asked for a second time, or unpacking would take too much
+            memory.
+        """
+        with self.reading() as read_into:
+            room = memoryview(bytearray(self.chunk_bytes))
+            while got := read_into(room):
+                yield bytes(room[:got])
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadInto]:
+        """Open the source for reading; give what fills a caller's buffer with the next bytes. Raises as `chunks` does.
+
+        A plain file is read straight into the buffer; what is compressed is unpacked in a thread meanwhile, which has
+        ended when the context is left, however that is.
+        """
+        if self._once and self._used:
+            raise TraceReadError(f"{self.name} can be read only once: save it to a file first")
+        self._used = True
+        self.cut, self.damaged = "", False
+        with self._opened() as stream, stream.ahead():
+            yield _Reading(self, stream).read_into
+
+    @contextmanager
+    def _opened(self) -> Iterator[Stream]:
+        stream = self._stream or self._begun()
+        try:
+            yield stream
+        finally:
+            self._close(stream)
+
+    def _begun(self) -> Stream:
+        raw = RawBytes(self._open(), self.name)
+        try:
+            stream = Stream(raw, self.name)
+        except TraceReadError:
+            self._close(raw)
+            raise
+        self._compression = stream.compression
+        return stream
+
+    def _close(self, opened: Stream | RawBytes) -> None:
+        if not self.is_stdin:  # that is not ours
+            opened.close()
+
+    def _open(self) -> BufferedIOBase:
+        if self.is_stdin:
+            return cast(BufferedIOBase, sys.stdin.buffer)
+        try:
+            return open(self.path, "rb")
+        except FileNotFoundError as e:
+            raise TraceNotFoundError(f"{self.path}: no such file") from e
+        except OSError as e:
+            raise TraceReadError(f"{self.name}: cannot be read: {e.strerror or e}") from e
+
+
+class _Reading:
+    """One reading of a source: keeps to its `max_bytes`, tells its `on_bytes`, says why it was cut."""
+
+    def __init__(self, source: ByteSource, stream: Stream) -> None:
+        self._source = source
+        self._stream = stream
+        self._left = source.max_bytes
+        self._told = 0
+
+    def read_into(self, view: memoryview) -> int:
+        room = view if self._left is None else view[: self._left]
+        got = self._stream.read_into(room)
+        if got < len(room):
+            self._source.cut, self._source.damaged = self._stream.cut, self._stream.damaged
+        if self._left is not None and got:
+            self._left -= got
+            if self._left == 0:
+                self._stop()
+        self._tell()
+        return got
+
+    def _stop(self) -> None:
+        """Say what follows the last byte that is wanted: more, or nothing."""
+        more = self._stream.read_into(memoryview(bytearray(1)))
+        text = f"stopped after {self._source.max_bytes} bytes (--max-bytes)"
+        self._source.cut, self._source.damaged = (text, False) if more else (self._stream.cut, self._stream.damaged)
+
+    def _tell(self) -> None:
+        taken, self._told = self._stream.taken - self._told, self._stream.taken
+        if taken and self._source.on_bytes is not None:
+            self._source.on_bytes(taken)
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False  # opening it says what is wrong
