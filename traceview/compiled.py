@@ -1,8 +1,8 @@
 """Machine code for kernels: plain Python functions that Numba compiles once, kept as an object file between runs.
 
 A kernel is a module of plain functions over pointers and 64-bit numbers (see `formats.log_kernel`), which may call
-those of another such module. Compiled, it is one C function that is called without the GIL. Numba is imported only where
-there is something to compile: a kept object is loaded by llvmlite alone, which takes some 40 ms and not 400.
+those of another such module. Compiled, it is one C function that is called without the GIL. Numba is imported only
+where there is something to compile: a kept object is loaded by llvmlite alone, in a tenth of the time.
 
 Objects are kept in the folder that ``TRACEVIEW_CACHE_DIR`` names, or in the user's cache folder. A folder that cannot
 be written is no error: the kernel is then compiled anew in each run that needs it. ``TRACEVIEW_COMPILED=0`` does

@@ -114,19 +114,20 @@ class DeviceMap:
             parts.append(_Requests.of(table, rows, "device"))
         taken_up = _Requests.concat(parts) if parts else submitted
         made_by = _made_by(submitted, taken_up) if parts else np.full(len(submitted.record), -1, dtype=np.int64)
+        voting = made_by >= 0
         for blk in np.unique(submitted.owner).tolist():
-            found = made_by[submitted.owner == blk]
-            served = self._served[blk] + np.cumsum(found >= 0)
-            enough = np.flatnonzero(served >= ENOUGH_VOTES)
-            if len(enough):
-                found = found[: int(enough[0]) + 1]
-            found_by = found[found >= 0]
-            self._looks[blk] += len(found)
-            self._served[blk] += len(found_by)
-            for device, votes in Counter(taken_up.owner[found_by].tolist()).items():
-                self._votes.setdefault(device, Counter())[blk] += votes
+            rows = np.flatnonzero(submitted.owner == blk)
+            served = self._served[blk] + np.cumsum(voting[rows])
+            enough = int(np.searchsorted(served, ENOUGH_VOTES)) + 1
+            voting[rows[enough:]] = False
+            rows = rows[:enough]
+            self._looks[blk] += len(rows)
+            self._served[blk] = int(served[len(rows) - 1])
             if self._served[blk] >= ENOUGH_VOTES or self._looks[blk] >= MOST_LOOKS:
                 self._done.add(blk)
+        for row in np.flatnonzero(voting):  # in the order of the trace: of as many votes the first one wins
+            device = int(taken_up.owner[made_by[row]])
+            self._votes.setdefault(device, Counter())[int(submitted.owner[row])] += 1
 
     def serves_device(self, blk: int) -> bool:
         """Say whether a guest device was seen to use the BlockBackend."""
