@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,11 +47,13 @@ class Trace:
         info: FormatInfo,
         declarations: Declarations | None,
         vocabulary: Vocabulary,
+        jobs: int | None = None,
     ) -> None:
         self.source = source
         self.format = info
         self.declarations = declarations
         self.vocabulary = vocabulary
+        self.jobs = jobs if jobs is not None else _cores()
         self.stats = ReadStats()
         """What the last reading met; complete when it has come to the end."""
 
@@ -75,7 +78,7 @@ class Trace:
         yield from reader.batches(choose)
 
     def _reader(self) -> Reader:
-        reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations)
+        reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations, self.jobs)
         self.stats = reader.stats
         return reader
 
@@ -159,6 +162,7 @@ def open(
     trace_events: str | Path | Declarations | None = None,
     chunk_bytes: int = DEFAULT_CHUNK,
     max_bytes: int | None = None,
+    jobs: int | None = None,
     vocabulary: Vocabulary | None = None,
 ) -> Trace:
     """Open a trace file, or stdin (``-``); what is compressed with gzip, xz, zstd or bzip2 is unpacked as it is read.
@@ -176,6 +180,8 @@ def open(
         How many bytes to read at a time; results do not depend on it.
     max_bytes
         Read no more than so many bytes, unpacked; what follows is a gap. None reads all.
+    jobs
+        How many threads may read ahead; None takes as many as there are cores. Results do not depend on it.
     vocabulary
         What events mean; None takes the one that comes with the package.
 
@@ -197,7 +203,7 @@ def open(
         if isinstance(trace_events, Declarations) or trace_events is None
         else read_declarations(trace_events)
     )
-    trace = Trace(source, info, declared, vocabulary if vocabulary is not None else builtin())
+    trace = Trace(source, info, declared, vocabulary if vocabulary is not None else builtin(), jobs)
     trace._reader()  # complain now about a version or missing declarations
     return trace
 
@@ -244,13 +250,14 @@ def scan_all(
     rules: Iterable[str] | None = None,
     keep_witness: bool = False,
     max_bytes: int | None = None,
+    jobs: int | None = None,
     on_trace: Callable[[Trace], None] = lambda _trace: None,
     on_error: Callable[[TraceviewError], None] | None = None,
 ) -> ScanResult:
     """Scan files and directories; return one result over all of them.
 
     In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
-    none is given. Of each trace no more than `max_bytes` bytes (unpacked) are read. `on_trace` is told of each trace
+    none is given. `max_bytes` and `jobs` are those of `open`, for each trace. `on_trace` is told of each trace
     before it is read; `on_error` takes what goes wrong with one of them and lets the others go on (None raises).
     """
     declared = read_declarations(trace_events) if trace_events is not None else None
@@ -266,7 +273,7 @@ def scan_all(
         for file in files:
             beside = declarations_beside(file) if in_folder and declared is None else None
             try:
-                trace = open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes)
+                trace = open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes, jobs=jobs)
                 on_trace(trace)
                 result.merge(trace.scan(chosen, keep_witness=keep_witness))
             except TraceviewError as e:
@@ -278,3 +285,8 @@ def _raise_or_tell(error: TraceviewError, on_error: Callable[[TraceviewError], N
     if on_error is None:
         raise error
     on_error(error)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

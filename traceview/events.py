@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ __all__ = [
     "ReadStats",
     "Refusal",
     "StringTable",
+    "distinct",
     "to_int64",
 ]
 
@@ -144,6 +146,14 @@ def _print(terminal: str, value: int, strings: StringTable) -> str:
             return bytes([unsigned & 0xFF]).decode("utf-8", "surrogateescape")
         case _:
             return strings[value]
+
+
+def distinct(values: npt.NDArray[np.integer[Any]]) -> list[int]:
+    """Return the different values of a column, in order (`np.unique` brings all of ``numpy.ma`` with it)."""
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return [int(v) for v in ordered[first]]
 
 
 def to_int64(value: int) -> int:

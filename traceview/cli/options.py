@@ -18,6 +18,8 @@ __all__ = [
     "FailOnOption",
     "Formats",
     "InputFormatOption",
+    "Inputs",
+    "Jobs",
     "MaxBytes",
     "OutFile",
     "Paths",
@@ -116,6 +118,12 @@ MaxBytes = Annotated[
         help="Read no more of each trace, unpacked: bytes, or with K, M, G, T behind the number (powers of 1024).",
     ),
 ]  # fmt: skip
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", "-j", metavar="N", min=1, show_default="all cores", help="Read with so many threads.",
+    ),
+]  # fmt: skip
 RuleOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -142,6 +150,16 @@ class Formats:
 
     output: str
     input: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """How traces are to be read, as `traceview.open` takes it."""
+
+    format: str | None
+    trace_events: Path | None
+    max_bytes: int | None
+    jobs: int | None
 
 
 def choose_formats(values: list[str] | None, outputs: Sequence[str]) -> Formats:

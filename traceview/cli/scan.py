@@ -11,6 +11,8 @@ from traceview.cli.options import (
     SCAN_FORMATS,
     FailOnOption,
     InputFormatOption,
+    Inputs,
+    Jobs,
     MaxBytes,
     OutFile,
     Paths,
@@ -50,6 +52,7 @@ def scan(
     output: OutFile = None,
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
+    jobs: Jobs = None,
     rule: RuleOption = None,
     fail_on: FailOnOption = "broken-promise",
     allow_inconclusive: Annotated[
@@ -58,10 +61,11 @@ def scan(
 ) -> None:
     """Find guest requests in windows that had to be quiet, and say what they cost."""
     chosen, least = choose_formats(formats, SCAN_FORMATS), choose_fail_on(fail_on)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (a usage error need not wait for it)
 
-    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), max_bytes)
+    result, errors = scan_paths(paths, inputs, check_rules(rule))
     code = EXIT_INPUT if errors else exit_code(result, least, allow_inconclusive=allow_inconclusive)
     reads = files_read(result, paths, trace_events)
     if chosen.output != "text":
@@ -78,13 +82,7 @@ def scan(
 
 
 def scan_paths(
-    paths: list[Path],
-    format: str | None,
-    trace_events: Path | None,
-    rules: list[str] | None,
-    max_bytes: int | None,
-    *,
-    keep_witness: bool = False,
+    paths: list[Path], inputs: Inputs, rules: list[str] | None, *, keep_witness: bool = False
 ) -> tuple[ScanResult, list[TraceviewError]]:
     """Scan files and directories with a progress bar; what cannot be read is told on stderr, the others go on."""
     from traceview.api import scan_all  # noqa: PLC0415
@@ -100,8 +98,8 @@ def scan_paths(
 
     with ProgressBar() as progress:
         result = scan_all(
-            paths, format=format, trace_events=trace_events, rules=rules, keep_witness=keep_witness,
-            max_bytes=max_bytes, on_trace=progress.watch, on_error=tell,
+            paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, keep_witness=keep_witness,
+            max_bytes=inputs.max_bytes, jobs=inputs.jobs, on_trace=progress.watch, on_error=tell,
         )  # fmt: skip
     return result, errors
 
@@ -129,15 +127,17 @@ def show(
     formats: InputFormatOption = None,
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
+    jobs: Jobs = None,
     rule: RuleOption = None,
 ) -> None:
     """Show the interleaving of one finding as an indented call tree, with (a), (b) and (c)."""
     chosen = choose_formats(formats, ("text",))
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.report.tree import tree_lines  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), max_bytes, keep_witness=True)
+    result, errors = scan_paths(paths, inputs, check_rules(rule), keep_witness=True)
     if result.traces or not errors:
         write_lines(tree_lines(result, finding, out_style(), whole=everything))
     raise typer.Exit(EXIT_INPUT if errors else 0)

@@ -10,6 +10,8 @@ import typer
 
 from traceview.cli.options import (
     TABLE_FORMATS,
+    Inputs,
+    Jobs,
     MaxBytes,
     OutFile,
     Paths,
@@ -57,6 +59,7 @@ def windows(
     output: OutFile = None,
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
+    jobs: Jobs = None,
     rule: RuleOption = None,
 ) -> None:
     """List every window: its verdict, how long it stood open, how many loop iterations it touched."""
@@ -65,7 +68,7 @@ def windows(
     from traceview.cli.output import note, open_output  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.report.tables import windows_frame, write_frames  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, chosen.input, trace_events, check_rules(rule), max_bytes)
+    result, errors = scan_paths(paths, Inputs(chosen.input, trace_events, max_bytes, jobs), check_rules(rule))
     for index, trace in enumerate(result.traces):
         if not any(w.trace == index for w in result.windows):
             reasons = "; ".join(f"{u.rule}: {u.reason}" for u in trace.unjudged)
@@ -84,6 +87,7 @@ def requests(
     output: OutFile = None,
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
+    jobs: Jobs = None,
 ) -> None:
     """List every guest request: its device, node, place on the disk, and when it took each step."""
     chosen = _chosen(formats, output)
@@ -93,7 +97,7 @@ def requests(
     from traceview.report.tables import write_frames  # noqa: PLC0415
     from traceview.vocabulary import Meaning  # noqa: PLC0415
 
-    trace = _trace(path, chosen, trace_events, max_bytes)
+    trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs))
     rows = 0
 
     def counted() -> Iterator[pd.DataFrame]:
@@ -133,6 +137,7 @@ def events(
     output: OutFile = None,
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
+    jobs: Jobs = None,
 ) -> None:
     """List records, chosen by event, time, process and pointer."""
     chosen = _chosen(formats, output)
@@ -149,7 +154,7 @@ def events(
         tid=pid,
         pointer=_parsed(_pointer, pointer, "--pointer"),
     )
-    trace = _trace(path, chosen, trace_events, max_bytes)
+    trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs))
     with ProgressBar(hidden=_on_terminal(output)) as progress, open_output(output, _reads(trace, trace_events)) as out:
         progress.watch(trace)
         write_frames(_event_frames(trace, selection), chosen.output, out)
@@ -193,7 +198,7 @@ def _pointer(text: str) -> int:
     return value
 
 
-def _trace(path: Path, chosen: Formats, trace_events: Path | None, max_bytes: int | None) -> Trace:
+def _trace(path: Path, inputs: Inputs) -> Trace:
     """Open the trace `path`, or the only one in the directory `path`."""
     from traceview.api import declarations_beside, find_traces  # noqa: PLC0415
     from traceview.api import open as open_trace  # noqa: PLC0415
@@ -204,8 +209,11 @@ def _trace(path: Path, chosen: Formats, trace_events: Path | None, max_bytes: in
 
         names = ", ".join(printable(str(f)) for f in files[:5]) + (", …" if len(files) > 5 else "")
         raise typer.BadParameter(f"there are {len(files)} traces in it, give one of them: {names}", param_hint="PATH")
-    beside = declarations_beside(files[0]) if trace_events is None and path.is_dir() else None
-    return open_trace(files[0], format=chosen.input, trace_events=trace_events or beside, max_bytes=max_bytes)
+    beside = declarations_beside(files[0]) if inputs.trace_events is None and path.is_dir() else None
+    return open_trace(
+        files[0], format=inputs.format, trace_events=inputs.trace_events or beside, max_bytes=inputs.max_bytes,
+        jobs=inputs.jobs,
+    )  # fmt: skip
 
 
 def _chosen(formats: list[str] | None, output: Path | None) -> Formats:

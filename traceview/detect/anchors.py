@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from traceview.events import Int64Array
+from traceview.events import Int64Array, distinct
 from traceview.timeline.jobs import JobTracker
 from traceview.timeline.names import NameTracker
 from traceview.vocabulary import Mask, Meaning, MeaningTable
@@ -25,6 +25,8 @@ _STEPS[Meaning.JOB_LOOK] = _LOOK
 _STEPS[Meaning.JOB_ACTIVITY] = _ACTIVITY
 _STEPS[Meaning.JOB_BEFORE_DRAIN] = _BEFORE_DRAIN
 _STEPS[Meaning.COROUTINE_ENTER] = _ENTER
+_LEAVES_IDLE = np.isin(np.arange(6), (_LOOK, _ACTIVITY, _ENTER))
+"""By step: whether an entry behind it changes nothing."""
 
 
 def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
@@ -38,8 +40,8 @@ def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
     entries = np.flatnonzero(step == _ENTER)
     if len(entries):  # most are of other coroutines
         starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
-        jobs = np.unique(np.concatenate([np.array(list(running), dtype=np.int64), table.role("job", starting)]))
-        others = entries[~np.isin(table.role("job", entries), jobs)]
+        jobs = [*running, *distinct(table.role("job", starting))]
+        others = entries[~np.isin(table.role("job", entries), np.array(jobs, dtype=np.int64))]
         mask[others] = False
         step[others] = _NO_STEP
     rows = np.flatnonzero(step)
@@ -56,7 +58,7 @@ def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
 def _idle_entries(step: Steps, job: Int64Array) -> Mask:
     """Return which steps, sorted by job, are entries that change nothing: no drain has begun, or it is over."""
     idle: Mask = step == _ENTER
-    idle[1:] &= (job[1:] == job[:-1]) & np.isin(step[:-1], (_LOOK, _ACTIVITY, _ENTER))
+    idle[1:] &= (job[1:] == job[:-1]) & _LEAVES_IDLE[step[:-1]]
     idle[:1] = False
     return idle
 

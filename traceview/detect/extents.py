@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from traceview.events import Int64Array
+from traceview.events import Int64Array, distinct
 from traceview.findings import Extent
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
@@ -73,7 +73,7 @@ class LossTracker:
             return
         writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH) & _CHANGES_DATA[table.op])
         blks = table.role("blk", writes)
-        for blk in np.unique(blks).tolist():
+        for blk in distinct(blks):
             losses = self._by_blk.get(blk)
             if losses is None:
                 continue

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from traceview.events import Int64Array
+from traceview.events import Int64Array, distinct
 from traceview.vocabulary import Meaning, MeaningTable
 
 __all__ = ["DeviceMap"]
@@ -99,7 +99,7 @@ class DeviceMap:
             self._recent.append(table)
         rows = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
         blks = table.role("blk", rows)
-        undecided = [blk for blk in np.unique(blks).tolist() if blk not in self._done]
+        undecided = [blk for blk in distinct(blks) if blk not in self._done]
         looked_at = [rows[blks == blk][: MOST_LOOKS - self._looks[blk]] for blk in undecided]
         if looked_at:
             self._look(_Requests.of(table, np.sort(np.concatenate(looked_at)), "blk"))
@@ -115,7 +115,7 @@ class DeviceMap:
         taken_up = _Requests.concat(parts) if parts else submitted
         made_by = _made_by(submitted, taken_up) if parts else np.full(len(submitted.record), -1, dtype=np.int64)
         voting = made_by >= 0
-        for blk in np.unique(submitted.owner).tolist():
+        for blk in distinct(submitted.owner):
             rows = np.flatnonzero(submitted.owner == blk)
             served = self._served[blk] + np.cumsum(voting[rows])
             enough = int(np.searchsorted(served, ENOUGH_VOTES)) + 1

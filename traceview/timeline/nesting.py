@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
+from traceview.events import distinct
 from traceview.vocabulary import Meaning, MeaningTable, Row
 
 __all__ = ["FRAME_MEANINGS", "IOHANDLER", "Frame", "Nesting", "build_nesting"]
@@ -125,10 +124,10 @@ class _Lanes:
 def _own_thread_contexts(table: MeaningTable, contexts: Mapping[int, str]) -> set[int]:
     """Return the contexts that IOThreads poll under the id of their process, as far as the table shows."""
     loops = table.where(Meaning.POLL, Meaning.DISPATCH)
-    if len(np.unique(table.tid[loops])) > 1:
+    if len(distinct(table.tid[loops])) > 1:
         return set()  # the trace has thread ids: lanes are threads
-    polled = {int(c) for c in np.unique(table.roles["ctx"][table.where(Meaning.POLL)])}
-    dispatched = {int(c) for c in np.unique(table.roles["ctx"][table.where(Meaning.DISPATCH)])}
+    polled = set(distinct(table.roles["ctx"][table.where(Meaning.POLL)]))
+    dispatched = set(distinct(table.roles["ctx"][table.where(Meaning.DISPATCH)]))
     main = {c for c, name in contexts.items() if name in _MAIN_CONTEXTS}
     return polled - dispatched - main if main or dispatched else set()
 

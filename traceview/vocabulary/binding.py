@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from traceview.events import EventBatch, EventForm, Int64Array
+from traceview.events import EventBatch, EventForm, Int64Array, distinct
 from traceview.vocabulary.meanings import STRING_ROLES, Meaning, Op
 
 __all__ = ["Binding", "BoundForm", "Term"]
@@ -140,6 +140,6 @@ class Binding:
         pairs = set()
         for code in np.flatnonzero(np.bincount(batch.code)).tolist():
             bound = self.bound[code]
-            ops = [int(bound.op)] if bound.ops is None else np.unique(op[batch.code == code]).tolist()
+            ops = [int(bound.op)] if bound.ops is None else distinct(op[batch.code == code])
             pairs |= {(bound.meaning, Op(o)) for o in ops}
         return pairs
