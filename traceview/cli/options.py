@@ -44,7 +44,7 @@ FAIL_ON = ("data-loss", "broken-promise", "never")
 
 def examples(*lines: str) -> str:
     """Return the text under a command's options, one example a line."""
-    return "\n\n".join(("Examples:", *lines))
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
 
 
 def parse_size(text: str) -> int:
@@ -121,7 +121,7 @@ MaxBytes = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", "-j", metavar="N", min=1, show_default="all cores", help="Read with so many threads.",
+        "--jobs", "-j", metavar="N", min=1, help="Read with so many threads; as many as there are cores by default.",
     ),
 ]  # fmt: skip
 RuleOption = Annotated[
