@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -16,6 +17,15 @@ def main() -> None:
     0 nothing found, 1 findings, 2 usage, input that cannot be read or output that cannot be written, 3 inconclusive,
     70 a bug in traceview, 130 interrupted.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing here uses
+    gc.disable()  # until work begins (`cli.progress`): all that is imported stays, and looking through it takes long
+    try:
+        _run()
+    finally:
+        gc.enable()
+
+
+def _run() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # whoever started us has closed it
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (open until we leave)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable
@@ -81,6 +82,8 @@ class ProgressBar:
             self._bar = None
 
     def __enter__(self) -> ProgressBar:
+        gc.freeze()
+        gc.enable()
         return self
 
     def __exit__(self, *_exception: object) -> None:

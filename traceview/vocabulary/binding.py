@@ -59,6 +59,8 @@ class BoundForm:
     terms: dict[str, Term]
 
 
+_PlainTerms = tuple[npt.NDArray[np.bool_], Int64Array, Int64Array, list[int]]
+
 UNKNOWN = BoundForm(Meaning.NOTHING, Op.NONE, None, {})
 
 
@@ -70,7 +72,7 @@ class Binding:
     forms: Sequence[EventForm]
     bound: list[BoundForm] = field(default_factory=list)
     _meaning: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
-    _plain: dict[str, tuple[npt.NDArray[np.bool_], Int64Array, Int64Array]] = field(default_factory=dict)
+    _plain: dict[str, _PlainTerms] = field(default_factory=dict)
     _op: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
 
     def _grow(self) -> None:
@@ -104,34 +106,40 @@ class Binding:
         """
         self._grow()
         codes = batch.code if rows is None else batch.code[rows]
-        plain, slot, scale = self._plain_terms(role)
+        plain, slot, scale, others = self._plain_terms(role)
         values = np.full(len(codes), -1 if role in STRING_ROLES else 0, dtype=np.int64)
         places = np.flatnonzero(plain[codes]) if len(codes) else np.zeros(0, dtype=np.int64)
         if len(places):
             found = codes[places]
             values[places] = batch.args[places if rows is None else rows[places], slot[found]] * scale[found]
-        for code, bound in enumerate(self.bound):
-            term = bound.terms.get(role)
-            if term is not None and not plain[code]:
-                places = np.flatnonzero(codes == code)
-                if len(places):
-                    args = batch.args[places if rows is None else rows[places]]
-                    values[places] = term.values(self.forms[code], args)
+        for code in others:
+            places = np.flatnonzero(codes == code)
+            if len(places):
+                args = batch.args[places if rows is None else rows[places]]
+                values[places] = self.bound[code].terms[role].values(self.forms[code], args)
         return values
 
-    def _plain_terms(self, role: str) -> tuple[npt.NDArray[np.bool_], Int64Array, Int64Array]:
-        """Return, by code, whether a form's term for a role is one argument times a number, its slot, the number."""
+    def _plain_terms(self, role: str) -> _PlainTerms:
+        """Return, by code, whether a form's term for a role is one argument times a number, its slot, the number.
+
+        And the codes of the forms that have another term for it.
+        """
         known = self._plain.get(role)
         if known is not None and len(known[0]) == len(self.bound):
             return known
         plain = np.zeros(len(self.bound), dtype=np.bool_)
         slot, scale = np.zeros(len(self.bound), dtype=np.int64), np.ones(len(self.bound), dtype=np.int64)
+        others = []
         for code, bound in enumerate(self.bound):
             term = bound.terms.get(role)
-            factor = term.constant() if term is not None else None
-            if term is not None and factor is not None:
+            if term is None:
+                continue
+            factor = term.constant()
+            if factor is None:
+                others.append(code)
+            else:
                 plain[code], slot[code], scale[code] = True, self.forms[code].slot(term.arg), factor
-        self._plain[role] = plain, slot, scale
+        self._plain[role] = plain, slot, scale, others
         return self._plain[role]
 
     def seen(self, batch: EventBatch, op: npt.NDArray[np.int16]) -> set[tuple[Meaning, Op]]:
