@@ -66,8 +66,10 @@ def collect(
     inside = rows.record > first.record
     if close is not None:
         inside &= rows.record < close.record
-    submitted = inside & _submissions(rows, candidate)
+    submitted = _submissions(rows, inside, candidate)
     taken_up = inside & rows.where(Meaning.DEVICE_REQUEST)
+    if not (submitted.any() or taken_up.any()):
+        return candidate
     nesting = build_nesting(rows, names.contexts) if submitted.any() else None
     kicks = KickTracker()
     waiting: list[tuple[int, Request]] = []
@@ -90,17 +92,19 @@ def collect(
     return candidate
 
 
-def _submissions(rows: MeaningTable, candidate: Candidate) -> Mask:
-    """Return the mask of the requests handed to the window's node."""
+def _submissions(rows: MeaningTable, inside: Mask, candidate: Candidate) -> Mask:
+    """Return the mask of the requests handed to the window's node, of the rows inside it."""
     job = candidate.job
-    if candidate.evidence is Evidence.EXACT:
-        on_node: Mask = rows.roles["node"] == job.node
-        return rows.where(Meaning.SUBMIT) & on_node
+    exact = candidate.evidence is Evidence.EXACT
+    places = np.flatnonzero(inside & rows.where(Meaning.SUBMIT if exact else Meaning.REACH))
     mask: Mask = np.zeros(len(rows), dtype=np.bool_)
-    reach = rows.where(Meaning.REACH)
+    if exact:
+        mask[places[rows.role("node", places) == job.node]] = True
+        return mask
+    blks = rows.role("blk", places)
     for blk, attached in job.devices.items():
         until = attached.record if attached is not None else candidate.end_record + 1
-        mask |= reach & (rows.roles["blk"] == blk) & (rows.record < until)
+        mask[places[(blks == blk) & (rows.record[places] < until)]] = True
     return mask
 
 

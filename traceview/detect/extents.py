@@ -27,6 +27,14 @@ def merge_extents(extents: Iterable[Extent]) -> list[Extent]:
     return merged
 
 
+def _touched(extents: list[Extent], start: Int64Array, end: Int64Array) -> Mask:
+    """Return which of the writes from `start` to `end` overlap extents that are disjoint and in order."""
+    ends = np.array([e.end for e in extents], dtype=np.int64)
+    starts = np.array([e.offset for e in extents] + [np.iinfo(np.int64).max], dtype=np.int64)
+    # Only the first extent that ends behind a write's start can overlap it.
+    return starts[np.searchsorted(ends, start, side="right")] < end
+
+
 class _Loss:
     """What one window lost on one BlockBackend; shrinks as the device rewrites it."""
 
@@ -34,13 +42,6 @@ class _Loss:
         self.since = since
         self.left = extents
         self.rewritten = 0
-
-    def touched_by(self, start: Int64Array, end: Int64Array) -> Mask:
-        """Return which of the writes from `start` to `end` overlap what is left."""
-        ends = np.array([e.end for e in self.left], dtype=np.int64)
-        starts = np.array([e.offset for e in self.left] + [np.iinfo(np.int64).max], dtype=np.int64)
-        # What is left is disjoint and in order: only the first extent that ends behind a write's start can overlap it.
-        return starts[np.searchsorted(ends, start, side="right")] < end
 
     def overwrite(self, start: int, end: int) -> None:
         kept: list[Extent] = []
@@ -81,8 +82,10 @@ class LossTracker:
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
             record = table.record[rows]
+            if not _touched(merge_extents(e for loss in losses for e in loss.left), start, end).any():
+                continue
             for loss in losses:
-                for i in np.flatnonzero((record > loss.since) & loss.touched_by(start, end)):
+                for i in np.flatnonzero((record > loss.since) & _touched(loss.left, start, end)):
                     loss.overwrite(int(start[i]), int(end[i]))
             left = [x for x in losses if x.left]
             if left:
