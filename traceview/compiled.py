@@ -29,7 +29,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["KERNELS", "LOG", "Kernel", "cache_folder", "kernel_for", "kernel_function"]
+__all__ = ["KERNELS", "LOG", "SIMPLETRACE", "Kernel", "cache_folder", "kernel_for", "kernel_function"]
 
 COMPILED_FROM = 4 << 20
 """Bytes of a trace from which on a kernel is worth loading."""
@@ -56,7 +56,8 @@ class Kernel:
 
 
 LOG = Kernel("traceview.formats.log_kernel", "scan_block")
-KERNELS = (LOG,)
+SIMPLETRACE = Kernel("traceview.formats.simpletrace_kernel", "scan_records")
+KERNELS = (LOG, SIMPLETRACE)
 
 
 def kernel_for(kernel: Kernel, size: int) -> Callable[..., int] | None:
