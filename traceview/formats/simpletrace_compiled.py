@@ -18,7 +18,7 @@ __all__ = ["MOST_IDS", "CompiledRecords"]
 MOST_IDS = 1 << 13
 """Ids from here on are left to the Python path: the newest QEMU has some 5,000 events."""
 MOST_AT_ONCE = 1 << 12
-"""Items that are left to the Python path in one go, where the kernel takes hardly any."""
+"""Records that are left to the Python path in one go, where the kernel takes hardly any."""
 MOST_TEXTS = 1 << 16
 """Strings in one go over a block."""
 _WORD = (1 << 64) - 1
@@ -88,7 +88,7 @@ class CompiledRecords:
             if status == kernel.FULL:
                 continue
             self._tell_counts()
-            # Where the kernel takes hardly anything, it is not called anew for each item.
+            # Where the kernel takes hardly anything, it is not called anew for each record.
             few = walker.stats.records - before < self._at_once
             self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if few else 1
             stopped_at = at
@@ -111,14 +111,15 @@ class CompiledRecords:
         """Run the kernel once; return why it stopped, and where."""
         walker, stats, columns, totals = self._walker, self._walker.stats, self._columns, self._totals
         totals[:] = (columns.rows, 0, stats.records, at, stats.first_ts_ns, stats.last_ts_ns)
+        first_plan, plan, known, texts, counts, at_totals = self._addresses
         status = self._function(
             np.frombuffer(buffer, dtype=np.uint8).ctypes.data, at, size, base, 8 if walker.version == 4 else 0,
-            self._first_plan.ctypes.data, MOST_IDS, self._plan.ctypes.data, self._known.ctypes.data,
-            *columns.addresses, columns.width, BATCH_ROWS, self._texts.ctypes.data, MOST_TEXTS,
-            self._counts.ctypes.data, walker.version != 2, totals.ctypes.data,
+            first_plan, MOST_IDS, plan, known, *columns.addresses, columns.width, BATCH_ROWS, texts, MOST_TEXTS,
+            counts, walker.version != 2, at_totals,
         )  # fmt: skip
-        columns.rows, texts, stats.records, reached, stats.first_ts_ns, stats.last_ts_ns = totals.tolist()
-        self._intern(buffer, self._texts[:texts])
+        columns.rows, texted, stats.records, reached, stats.first_ts_ns, stats.last_ts_ns = totals.tolist()
+        if texted:
+            self._intern(buffer, self._texts[:texted])
         return status, reached
 
     def _tell_counts(self) -> None:
@@ -152,6 +153,8 @@ class CompiledRecords:
             if number < MOST_IDS:
                 self._first_plan[number] = self._first_plan_of(self._walker.events[number])
         self._walker.changed.clear()
+        tables = (self._first_plan, self._plan, self._known, self._texts, self._counts, self._totals)
+        self._addresses = [t.ctypes.data for t in tables]
         if self._width > self._columns.width:
             self._columns = _Columns(self._width)
 

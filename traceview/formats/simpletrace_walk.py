@@ -133,7 +133,7 @@ class RecordWalker:
         """The releases that can have mapped the names of this version 4 file."""
 
     def walk(self, buffer: bytearray, at: int, size: int, base: int, most: int = -1) -> int:
-        """Take the items that stand whole in ``buffer[at:size]``, `most` at most (all by default).
+        """Take the items that stand whole in ``buffer[at:size]``, with `most` records at most (all by default).
 
         `base` is the offset of the buffer in the file. Returns the place of the next item; sets `ended` where there is
         none to be found. Raises DeclarationsMismatchError where a record cannot be what was declared.
@@ -145,7 +145,6 @@ class RecordWalker:
         thread_known = self.version != 2
         left = most
         while left != 0:
-            left -= 1
             if v4:
                 if at + 8 > size:
                     break
@@ -162,6 +161,7 @@ class RecordWalker:
             start = at + before
             if start + RECORD_HEADER > size:
                 break
+            left -= 1
             number, ts, length, pid = header.unpack_from(buffer, start)
             if not RECORD_HEADER <= length <= MAX_RECORD:
                 self._bad_length(base + at, length)
