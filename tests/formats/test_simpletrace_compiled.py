@@ -156,7 +156,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, Declarations | None]:
                 time, pid = draw(strategies.unsigned()), draw(st.integers(0, (1 << 32) - 1))
                 out.record(numbers[name], draw(values_of(ARGS[name])), ts_ns=time, pid=pid)
     data = bytearray(out.data)
-    for _ in range(draw(st.sampled_from([0, 0, 1, 3]))):
+    for _ in range(draw(st.sampled_from([0, 0, 1, 3])) if len(data) > 24 else 0):
         data[draw(st.integers(24, len(data) - 1))] = draw(st.integers(0, 255))
     cut = draw(st.none() | st.integers(24, len(data)))
     return bytes(data[:cut]), BUILD if version < 4 or draw(st.booleans()) else None
