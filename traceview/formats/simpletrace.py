@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from traceview.compiled import SIMPLETRACE, kernel_for
@@ -54,15 +55,16 @@ class SimpletraceReader:
     Raises UnsupportedVersionError for versions 0, 1 and above 4, DeclarationsNeededError for version 2 or 3 without
     declarations; `batches` raises DeclarationsMismatchError where records cannot be what was declared.
 
-    `jobs` is taken as every reader takes it; where a record begins is known only from the one before it, so that one
-    thread reads.
+    With more than one of `jobs`, a file is read one batch ahead by a thread: by one only, as where a record begins is
+    known from the one before it.
     """
 
-    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1) -> None:  # noqa: ARG002
+    def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1) -> None:
         self.stats = ReadStats()
         self._source = source
         self._forms_of = forms_of
         self._declarations = declarations
+        self._jobs = jobs
         head = source.head()
         order = _byte_order(head)
         if order is None:
@@ -89,6 +91,13 @@ class SimpletraceReader:
 
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
+        # A pipe may be silent for long, and whoever stops early would have to wait for it.
+        if self._jobs > 1 and self._source.size() is not None:
+            yield from _one_ahead(self._batches(wanted))
+        else:
+            yield from self._batches(wanted)
+
+    def _batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         stats = self.stats
         walker = RecordWalker(
             self._source.name, self.version, self._order, self._forms_of, self._declarations, wanted, stats
@@ -139,6 +148,15 @@ class SimpletraceReader:
             place = "a record" if base else "its header"
             text = f"the file ends {filled} bytes into {place}"
             stats.add_gap(Gap("cut", stats.records, base, NO_LINE, NO_TIME, 1, text))
+
+
+def _one_ahead(batches: Iterator[EventBatch]) -> Iterator[EventBatch]:
+    """Yield what there is, each time with a thread at work on the next one."""
+    with ThreadPoolExecutor(1, thread_name_prefix="traceview") as pool:
+        following = pool.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = pool.submit(next, batches, None)
+            yield batch
 
 
 def _compiled_records(walker: RecordWalker, order: str, size: int) -> CompiledRecords | None:
