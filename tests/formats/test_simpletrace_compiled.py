@@ -84,9 +84,10 @@ def outcome(
 
 
 def assert_alike(
-    data: bytes, *, wanted: Choose = everything, declarations: Declarations | None = None, chunk_bytes: int = 1 << 20
-) -> Reading | str:
-    ours = outcome(data, 0, wanted, declarations, chunk_bytes)
+    data: bytes, *, wanted: Choose = everything, declarations: Declarations | None = None, chunk_bytes: int = 1 << 20,
+    compiled_from: int = 0,
+) -> Reading | str:  # fmt: skip
+    ours = outcome(data, compiled_from, wanted, declarations, chunk_bytes)
     theirs = outcome(data, NEVER, wanted, declarations, chunk_bytes)
     if isinstance(ours, str) or isinstance(theirs, str):
         assert ours == theirs
@@ -140,7 +141,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, Declarations | None]:
                 out.dropped(draw(st.integers(0, 1 << 40)), ts_ns=draw(strategies.unsigned()))
             case "map" if version == 4:
                 name = draw(st.sampled_from(sorted(ARGS)))
-                out.mapping(numbers[name], name)
+                out.mapping(numbers[draw(st.sampled_from([name, name, "quiet"]))], name)
                 late.discard(name)
             case "misfit" if draw(st.booleans()):
                 out.raw_record(draw(st.sampled_from(sorted(numbers.values()))), draw(st.binary(max_size=40)))
@@ -173,13 +174,16 @@ def test_both_paths_agree_on_whole_cut_and_damaged_files(
 
 @settings(max_examples=150)
 @given(files(), CHOICES, st.data())
-def test_both_paths_agree_however_the_bytes_are_read(
+def test_both_paths_agree_however_the_bytes_are_read_and_wherever_one_takes_over_from_the_other(
     file: tuple[bytes, Declarations | None], wanted: Choose, data: st.DataObject
 ) -> None:
     raw, declarations = file
     chunk_bytes = data.draw(strategies.chunk_sizes(len(raw)))
     whole = assert_alike(raw, wanted=wanted, declarations=declarations)
-    pieces = assert_alike(raw, wanted=wanted, declarations=declarations, chunk_bytes=chunk_bytes)
+    from_here = data.draw(st.just(0) | st.integers(0, len(raw)))
+    pieces = assert_alike(
+        raw, wanted=wanted, declarations=declarations, chunk_bytes=chunk_bytes, compiled_from=from_here
+    )
     if isinstance(whole, str) or isinstance(pieces, str):
         assert whole == pieces
     else:
@@ -229,6 +233,33 @@ def test_batches_are_full_and_in_order_where_items_of_other_kinds_stand_between_
     reading = read_alike(out.data)
     assert [r.record for r in reading.records] == list(range(len(reading.records)))
     assert reading.stats.names["mirror_before_drain"] == BATCH_ROWS + 5_000
+
+
+def test_records_before_an_id_was_mapped_anew_are_those_of_the_event_that_it_stood_for() -> None:
+    out = SimpletraceWriter(4)
+    for name, count in (("quiet", 5), ("made_up_event", 7), ("quiet", 2)):
+        out.mapping(1, name)
+        for _ in range(count):
+            out.record(1)
+    assert read_alike(out.data).stats.names == {"quiet": 7, "made_up_event": 7}
+
+
+@pytest.mark.parametrize("name", ["chatty", "bdrv_open_common"])
+@pytest.mark.parametrize("wanted", [everything, nothing])
+def test_a_string_longer_than_qemu_writes_is_not_believed_by_either_path(name: str, wanted: Choose) -> None:
+    values: dict[str, tuple[Value, ...]] = {"chatty": (b"x",), "bdrv_open_common": (1, b"x", 2, b"raw")}
+    longer: dict[str, tuple[Value, ...]] = {
+        "chatty": (b"x" * (MAX_STRING + 1),),
+        "bdrv_open_common": (1, b"x", 2, b"x" * (MAX_STRING + 1)),
+    }
+    out = SimpletraceWriter(4)
+    out.mapping(1, name)
+    for _ in range(3):
+        out.record(1, values[name])
+    out.record(1, longer[name])
+    error = assert_alike(out.data, wanted=wanted, declarations=BUILD)
+    assert isinstance(error, str)
+    assert f"record of {name} has" in error
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 15, KNOWN_SIZE, KNOWN_SIZE + 1, MAX_STRING])

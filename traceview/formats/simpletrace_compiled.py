@@ -66,7 +66,7 @@ class CompiledRecords:
         self._function = function
         self._first_plan = np.full(MOST_IDS, kernel.LEFT, dtype=np.int64)
         self._plan = np.zeros(1, dtype=np.int64)  # so that no plan begins at 0
-        self._plans: dict[tuple[object, ...], int] = {}
+        self._plans: dict[tuple[int, ...], int] = {}
         self._known = np.zeros((kernel.KNOWN_SLOTS, kernel.SLOT), dtype=np.uint64)
         self._texts = np.empty(MOST_TEXTS, dtype=np.int64)
         self._counts = np.zeros(MOST_IDS, dtype=np.int64)
@@ -163,7 +163,7 @@ class CompiledRecords:
             return kernel.LEFT  # its first record chooses
         if not event.layouts or not (event.wanted or event.declared):
             return kernel.COUNTED
-        key = (event.wanted, *(id(layout.form) for layout in event.layouts))
+        key = tuple(id(layout.form) for layout in event.layouts)
         first = self._plans.get(key)
         if first is None:
             first = self._plans[key] = self._make_plans(event.layouts, wanted=event.wanted)
