@@ -500,6 +500,23 @@ def test_an_error_in_a_thread_that_reads_ahead_is_raised_behind_the_batches_befo
 
 
 @pytest.mark.usefixtures("small_batches")
+def test_progress_is_told_in_the_thread_that_asks_for_the_batches(tmp_path: Path) -> None:
+    out = writer(3)
+    for _ in range(100):
+        put(out, "quiet")
+    path = tmp_path / "trace"
+    path.write_bytes(out.data)
+    source = ByteSource(path, chunk_bytes=30)
+    told: list[tuple[int, threading.Thread]] = []
+    source.on_bytes = lambda count: told.append((count, threading.current_thread()))
+    reader = SimpletraceReader(source, builtin().forms_of, BUILD, jobs=2)
+    for _ in reader.batches(lambda _name: True):
+        pass
+    assert sum(count for count, _ in told) == len(out.data)
+    assert {thread for _, thread in told} == {threading.current_thread()}
+
+
+@pytest.mark.usefixtures("small_batches")
 def test_no_thread_is_left_where_the_batches_are_not_used_up(tmp_path: Path) -> None:
     batches = cast("Generator[EventBatch]", saved(tmp_path / "trace", *["quiet"] * 100).batches(lambda _name: True))
     next(batches)

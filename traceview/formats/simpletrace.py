@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from traceview.compiled import SIMPLETRACE, kernel_for
@@ -22,6 +21,7 @@ from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note
 from traceview.formats.declarations import Declarations
 from traceview.formats.simpletrace_walk import RecordWalker
 from traceview.source import ByteSource
+from traceview.source.ahead import ReadAhead
 
 if TYPE_CHECKING:
     from traceview.formats.simpletrace_compiled import CompiledRecords
@@ -55,7 +55,7 @@ class SimpletraceReader:
     Raises UnsupportedVersionError for versions 0, 1 and above 4, DeclarationsNeededError for version 2 or 3 without
     declarations; `batches` raises DeclarationsMismatchError where records cannot be what was declared.
 
-    With more than one of `jobs`, a file is read one batch ahead by a thread: by one only, as where a record begins is
+    With more than one of `jobs`, a thread reads some blocks of a file ahead: only one, as where a record begins is
     known from the one before it.
     """
 
@@ -91,21 +91,22 @@ class SimpletraceReader:
 
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
+        runs = self._runs(wanted)
         # A pipe may be silent for long, and whoever stops early would have to wait for it.
         if self._jobs > 1 and self._source.size() is not None:
-            yield from _one_ahead(self._batches(wanted))
-        else:
-            yield from self._batches(wanted)
+            runs = _made_ahead(self._source, runs)
+        for run in runs:
+            yield from run
 
-    def _batches(self, wanted: Wanted) -> Iterator[EventBatch]:
+    def _runs(self, wanted: Wanted) -> Iterator[list[EventBatch]]:
+        """Yield, block after block, the batches that have become full."""
         stats = self.stats
         walker = RecordWalker(
             self._source.name, self.version, self._order, self._forms_of, self._declarations, wanted, stats
         )
         for _ in self._walk(walker):
-            if len(walker.builder) >= BATCH_ROWS:
-                yield from walker.builder.flush()
-        yield from walker.builder.flush()
+            yield list(walker.builder.flush()) if len(walker.builder) >= BATCH_ROWS else []
+        yield list(walker.builder.flush())
         for event in (*walker.replaced, *walker.events.values()):
             if event.count:
                 stats.names[event.name] = stats.names.get(event.name, 0) + event.count
@@ -150,13 +151,19 @@ class SimpletraceReader:
             stats.add_gap(Gap("cut", stats.records, base, NO_LINE, NO_TIME, 1, text))
 
 
-def _one_ahead(batches: Iterator[EventBatch]) -> Iterator[EventBatch]:
-    """Yield what there is, each time with a thread at work on the next one."""
-    with ThreadPoolExecutor(1, thread_name_prefix="traceview") as pool:
-        following = pool.submit(next, batches, None)
-        while (batch := following.result()) is not None:
-            following = pool.submit(next, batches, None)
-            yield batch
+def _made_ahead(source: ByteSource, runs: Iterator[list[EventBatch]]) -> Iterator[list[EventBatch]]:
+    """Yield what there is, made by a thread; the source's `on_bytes` is called in the caller's thread all the same."""
+    tell = source.on_bytes
+    counts: list[int] = []
+    source.on_bytes = counts.append if tell is not None else None
+    try:
+        with ReadAhead(lambda: next(runs, None)) as ahead:
+            while (run := ahead.take()) is not None:
+                while tell is not None and counts:
+                    tell(counts.pop())
+                yield run
+    finally:
+        source.on_bytes = tell
 
 
 def _compiled_records(walker: RecordWalker, order: str, size: int) -> CompiledRecords | None:
