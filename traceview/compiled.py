@@ -29,7 +29,12 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["KERNELS", "Kernel", "cache_folder", "kernel_function"]
+__all__ = ["KERNELS", "LOG", "SIMPLETRACE", "Kernel", "cache_folder", "kernel_for", "kernel_function"]
+
+COMPILED_FROM = 4 << 20
+"""Bytes of a trace from which on a kernel is worth loading."""
+COMPILE_FROM = 48 << 20
+"""Bytes from which on it is worth compiling where it never was: some seconds, once."""
 
 _DECLARED = re.compile(r"^declare .*@(?!llvm\.)([A-Za-z_]\w*)\(", re.MULTILINE)
 _BUILTIN = ("memcpy", "memmove", "memset")
@@ -51,7 +56,13 @@ class Kernel:
 
 
 LOG = Kernel("traceview.formats.log_kernel", "scan_block")
-KERNELS = (LOG,)
+SIMPLETRACE = Kernel("traceview.formats.simpletrace_kernel", "scan_records")
+KERNELS = (LOG, SIMPLETRACE)
+
+
+def kernel_for(kernel: Kernel, size: int) -> Callable[..., int] | None:
+    """Return a kernel for a trace of at least `size` bytes, or None where there is none that is worth it."""
+    return kernel_function(kernel, wait=size >= COMPILE_FROM) if size >= COMPILED_FROM else None
 
 
 def kernel_function(kernel: Kernel, *, wait: bool) -> Callable[..., int] | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.formats import Reading, Record, declared, read_log
 from tests.writers import PREFIXES, log_line
+from traceview import compiled
 from traceview.events import NO_THREAD, NO_TIME
 from traceview.formats import log, log_blocks, log_lines
 from traceview.formats.log_grammar import explain
@@ -27,8 +28,8 @@ EXIT_VALUES: dict[str, int | str] = {"bs": 0x10, "job": 0x20, "ret": 0, "should_
 def engine(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run everything here once for each path that lines can take."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
-        patch.setattr(log, "COMPILE_FROM", 0)
+        patch.setattr(compiled, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
+        patch.setattr(compiled, "COMPILE_FROM", 0)
         yield
 
 

@@ -12,10 +12,10 @@ from tests import strategies
 from tests.conftest import CapturePath
 from tests.formats import Reading, read_log
 from tests.writers import log_line
+from traceview import compiled
 from traceview.compiled import LOG, kernel_function
 from traceview.detect.scan import SCAN_MEANINGS
 from traceview.events import ReadStats
-from traceview.formats import log
 from traceview.vocabulary import builtin
 
 NEVER = 1 << 62
@@ -37,8 +37,8 @@ def both(data: bytes, *, everything: bool, chunk_bytes: int = 1 << 20) -> tuple[
     readings = []
     for compiled_from in (0, NEVER):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(log, "COMPILED_FROM", compiled_from)
-            patch.setattr(log, "COMPILE_FROM", compiled_from)
+            patch.setattr(compiled, "COMPILED_FROM", compiled_from)
+            patch.setattr(compiled, "COMPILE_FROM", compiled_from)
             readings.append(read_log(data, wanted=wanted, chunk_bytes=chunk_bytes))
     return readings[0], readings[1]
 
@@ -111,8 +111,8 @@ def test_more_threads_than_the_set_holds_are_all_told() -> None:
 
 
 def test_without_llvmlite_the_python_path_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "COMPILED_FROM", 0)
-    monkeypatch.setattr(log, "kernel_function", lambda _kernel, *, wait: None)
+    monkeypatch.setattr(compiled, "COMPILED_FROM", 0)
+    monkeypatch.setattr(compiled, "kernel_function", lambda _kernel, *, wait: None)
     assert read_log(SAMPLES[0].read_bytes()).records
 
 

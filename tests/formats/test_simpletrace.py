@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,11 +16,14 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.formats import Reading, Record, declared, read_log, read_simpletrace
 from tests.writers import MemorySource, SimpletraceWriter, Value
+from traceview import compiled
 from traceview.errors import DeclarationsMismatchError, DeclarationsNeededError, UnsupportedVersionError
-from traceview.events import NO_LINE, NO_THREAD, EventForm, Kind
-from traceview.formats import simpletrace
+from traceview.events import NO_LINE, NO_THREAD, EventBatch, EventForm, Kind
+from traceview.formats import simpletrace, simpletrace_compiled
 from traceview.formats.declarations import Declarations, read_declarations
-from traceview.formats.simpletrace import FILE_HEADER, MAX_NAME, MAX_RECORD, MAX_STRING, SimpletraceReader
+from traceview.formats.simpletrace import FILE_HEADER, SimpletraceReader
+from traceview.formats.simpletrace_walk import MAX_NAME, MAX_RECORD, MAX_STRING
+from traceview.source import ByteSource
 from traceview.vocabulary import builtin
 
 BUILD = declared(
@@ -36,6 +41,15 @@ VERSIONS = pytest.mark.parametrize("version", [2, 3, 4])
 ORDERS = pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
 
 OPEN: tuple[Value, ...] = (0x55, b"/srv/a b.img", 0xA022, b"raw")
+
+
+@pytest.fixture(scope="module", autouse=True, params=["interpreted", "compiled"])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run everything here once for each path that records can take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
+        patch.setattr(compiled, "COMPILE_FROM", 0)
+        yield
 
 
 def writer(version: int, order: str = "<", *, mapped: bool = True) -> SimpletraceWriter:
@@ -342,7 +356,7 @@ def test_a_length_that_no_record_can_have_ends_the_reading_and_is_not_believed(l
     assert reading.names == ["quiet"]
     assert gaps(reading) == [("unreadable", 1, out.items[-1][0], None)]
     assert f"record length {length}" in reading.stats.gaps[0].text
-    assert peak < 4 << 20
+    assert peak < 16 << 20  # of which the compiled path's columns take the most
 
 
 def test_the_length_of_a_string_is_not_believed_before_it_is_checked() -> None:
@@ -451,6 +465,64 @@ def test_a_reader_says_which_version_it_reads() -> None:
         reader = SimpletraceReader(MemorySource(SimpletraceWriter(version).data), builtin().forms_of, BUILD)
         assert reader.version == version
     assert simpletrace.FORMAT.make is SimpletraceReader
+
+
+def saved(path: Path, *names: str) -> SimpletraceReader:
+    """Return a reader, with a thread that reads ahead, of a file of version 3 with one record of each event."""
+    out = writer(3)
+    for name in names:
+        put(out, name, (1, 2, 3) if name == "mirror_start" else ())
+    path.write_bytes(out.data)
+    return SimpletraceReader(ByteSource(path, chunk_bytes=30), builtin().forms_of, BUILD, jobs=2)
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (simpletrace, simpletrace_compiled):
+        monkeypatch.setattr(module, "BATCH_ROWS", 2)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_thread_that_reads_ahead_gives_all_batches_in_order(tmp_path: Path) -> None:
+    names = ["quiet", "mirror_start"] * 50
+    batches = list(saved(tmp_path / "trace", *names).batches(lambda _name: True))
+    assert [b.forms[c].name for b in batches for c in b.code] == names
+    assert len(batches) > 10
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_an_error_in_a_thread_that_reads_ahead_is_raised_behind_the_batches_before_it(tmp_path: Path) -> None:
+    reader = saved(tmp_path / "trace", *["quiet"] * 6, "mirror_before_drain")
+    batches = reader.batches(lambda _name: True)
+    assert next(batches).record.tolist()[:2] == [0, 1]
+    with pytest.raises(DeclarationsMismatchError, match="record of mirror_before_drain has 0 bytes"):
+        list(batches)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_progress_is_told_in_the_thread_that_asks_for_the_batches(tmp_path: Path) -> None:
+    out = writer(3)
+    for _ in range(100):
+        put(out, "quiet")
+    path = tmp_path / "trace"
+    path.write_bytes(out.data)
+    source = ByteSource(path, chunk_bytes=30)
+    told: list[tuple[int, threading.Thread]] = []
+    source.on_bytes = lambda count: told.append((count, threading.current_thread()))
+    reader = SimpletraceReader(source, builtin().forms_of, BUILD, jobs=2)
+    for _ in reader.batches(lambda _name: True):
+        pass
+    assert sum(count for count, _ in told) == len(out.data)
+    assert {thread for _, thread in told} == {threading.current_thread()}
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_no_thread_is_left_where_the_batches_are_not_used_up(tmp_path: Path) -> None:
+    batches = cast("Generator[EventBatch]", saved(tmp_path / "trace", *["quiet"] * 100).batches(lambda _name: True))
+    next(batches)
+    assert any(t.name.startswith("traceview") for t in threading.enumerate())
+    batches.close()
+    assert not any(t.name.startswith("traceview") for t in threading.enumerate())
 
 
 @pytest.mark.captures

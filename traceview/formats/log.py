@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from traceview.compiled import LOG, kernel_function
+from traceview.compiled import LOG, kernel_for
 from traceview.events import EventBatch, Gap, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from traceview.formats.log_compiled import CompiledLines
 
 __all__ = ["FORMAT", "LogReader"]
-
-COMPILED_FROM = 4 << 20
-"""Bytes of a log from which on the compiled path is worth loading."""
-COMPILE_FROM = 48 << 20
-"""Bytes from which on it is worth compiling where it never was: some seconds, once."""
 
 
 def score(head: bytes) -> float:
@@ -102,9 +97,7 @@ class LogReader:
 
 def _compiled_lines(lines: LineReader, size: int) -> CompiledLines | None:
     """Return the compiled path for a log of at least `size` bytes, or None where there is none that is worth it."""
-    if size < COMPILED_FROM:
-        return None
-    function = kernel_function(LOG, wait=size >= COMPILE_FROM)
+    function = kernel_for(LOG, size)
     if function is None:
         return None
     from traceview.formats.log_compiled import CompiledLines as Lines  # noqa: PLC0415
