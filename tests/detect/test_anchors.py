@@ -49,16 +49,20 @@ def known(job: Job) -> dict[str, object]:
 
 def followed(
     tables: list[MeaningTable], chosen: Callable[[MeaningTable, JobTracker], Mask]
-) -> tuple[list[tuple[Step, int]], list[dict[str, object]]]:
+) -> dict[int, list[tuple[Step | None, dict[str, object]]]]:
+    """Return, for each pointer, what its jobs did and what was known then, at last of those that did not finish.
+
+    Each by itself: that a job is gone may be seen a little later, at the next record that counts, if its exit was all.
+    """
     tracker = JobTracker()
-    steps, jobs = [], []
+    told: dict[int, list[tuple[Step | None, dict[str, object]]]] = {}
     for table in tables:
         for row in table.rows(chosen(table, tracker)):
             for step, job in tracker.feed(row):
-                steps.append((step, job.key))
-                jobs.append(known(job))
-    # Jobs whose start was not traced are known from their first record that counts: which that is differs.
-    return steps, [*jobs, *sorted(map(known, tracker.finish()), key=lambda facts: str(facts["key"]))]
+                told.setdefault(job.key, []).append((step, known(job)))
+    for job in tracker.finish():
+        told.setdefault(job.key, []).append((None, known(job)))
+    return told
 
 
 steps_of_jobs = st.lists(
