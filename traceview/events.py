@@ -352,16 +352,22 @@ class BatchBuilder:
         bucket[1].append(values)
         self._rows.append((code, *row))
 
+    def close(self) -> int:
+        """Return how many runs of records there are, those that were added one by one being the last."""
+        self._close_run()
+        return len(self._runs)
+
     def extend(
         self, code: npt.NDArray[np.int32], record: Int64Array, line: Int64Array, byte_offset: Int64Array,
-        ts_ns: Int64Array, tid: Int64Array, args: Int64Array,
+        ts_ns: Int64Array, tid: Int64Array, args: Int64Array, place: int | None = None,
     ) -> None:  # fmt: skip
-        """Add a run of records, as the columns of a batch."""
+        """Add a run of records, as the columns of a batch: as the last one, or at a place that `close` gave."""
         self._close_run()
-        self._hold(EventBatch(self.forms, self.strings, code, record, line, byte_offset, ts_ns, tid, args))
+        run = EventBatch(self.forms, self.strings, code, record, line, byte_offset, ts_ns, tid, args)
+        self._hold(run, len(self._runs) if place is None else place)
 
-    def _hold(self, run: EventBatch) -> None:
-        self._runs.append(run)
+    def _hold(self, run: EventBatch, place: int) -> None:
+        self._runs.insert(place, run)
         self._in_runs += len(run)
 
     def __len__(self) -> int:
@@ -380,7 +386,8 @@ class BatchBuilder:
         self._rows, self._args = [], {}
         record, line, byte_offset, ts_ns, tid = (rows[:, i].copy() for i in range(1, 6))
         codes = rows[:, 0].astype(np.int32)
-        self._hold(EventBatch(self.forms, self.strings, codes, record, line, byte_offset, ts_ns, tid, args))
+        run = EventBatch(self.forms, self.strings, codes, record, line, byte_offset, ts_ns, tid, args)
+        self._hold(run, len(self._runs))
 
     def _width(self) -> int:
         return max(1, *(len(f.args) for f in self.forms))

@@ -36,22 +36,23 @@ def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
     stays: the first entry after a drain has begun, and the last look before the job does something else.
     """
     mask = table.where(*ANCHORS)
-    step = _STEPS[table.meaning]
-    entries = np.flatnonzero(step == _ENTER)
+    rows = np.flatnonzero(mask)
+    step = _STEPS[table.meaning[rows]]
+    entries = rows[step == _ENTER]
     if len(entries):  # most are of other coroutines
         starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
         jobs = [*running, *distinct(table.role("job", starting))]
         others = entries[~np.isin(table.role("job", entries), np.array(jobs, dtype=np.int64))]
         mask[others] = False
-        step[others] = _NO_STEP
-    rows = np.flatnonzero(step)
+    of_job = mask[rows] & (step != _NO_STEP)
+    rows, step = rows[of_job], step[of_job]
     job = table.role("job", rows)
     order = np.argsort(job, kind="stable")
-    rows, job = rows[order], job[order]
-    idle = _idle_entries(step[rows], job)
+    rows, step, job = rows[order], step[order], job[order]
+    idle = _idle_entries(step, job)
     mask[rows[idle]] = False
-    rows, job = rows[~idle], job[~idle]
-    mask[rows[_idle_steps(step[rows], job)]] = False
+    rows, step, job = rows[~idle], step[~idle], job[~idle]
+    mask[rows[_idle_steps(step, job)]] = False
     return mask
 
 

@@ -72,7 +72,8 @@ class LossTracker:
         """Take the next table of the trace (also the one in which a window was just closed)."""
         if not self._by_blk:
             return
-        writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH) & _CHANGES_DATA[table.op])
+        writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
+        writes = writes[_CHANGES_DATA[table.op[writes]]]
         blks = table.role("blk", writes)
         for blk in distinct(blks):
             losses = self._by_blk.get(blk)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import numpy as np
-
 from traceview.detect.anchors import ANCHORS, find_anchors
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.candidates import Candidate, collect
@@ -81,9 +79,9 @@ class Scanner:
         if not len(table):
             return
         # Records that only a witness has (worker threads' among them) must not change a verdict.
-        own = np.flatnonzero(table.where(*SCAN_MEANINGS))
-        if len(own):
-            self._last_record = int(table.record[own[-1]])
+        own = next((i for i in range(len(table) - 1, -1, -1) if int(table.meaning[i]) in SCAN_MEANINGS), None)
+        if own is not None:
+            self._last_record = int(table.record[own])
         self._note_seen(batch, table)
         self._iterations.number(table)
         self._devices.feed(table)
@@ -97,10 +95,11 @@ class Scanner:
         self._buffer.trim(self._buffer.iteration_start(min(needed)))
 
     def _note_seen(self, batch: EventBatch, table: MeaningTable) -> None:
-        self._seen |= table.seen()
-        for code in np.flatnonzero(np.bincount(batch.code)).tolist():
+        for code in table.codes():
             form = batch.forms[code]
-            self._forms[id(form)] = form
+            if id(form) not in self._forms or not table.is_fixed(code):
+                self._seen |= table.seen(code)
+                self._forms[id(form)] = form
 
     def _anchor(self, row: Row) -> None:
         if row.meaning in NameTracker.MEANINGS:

@@ -99,18 +99,24 @@ class CompiledLines:
         record_base, line_base = stats.records, stats.lines
         self._intern(block, go)
         go.place += block.base
-        done = taken = 0
+        go.line += line_base + 1
+        numbered = given = taken = 0
         for place, row, before, line, time in go.stops.tolist():
-            self._emit(go, done, row, record_base, line_base)
-            done = row
+            go.record[numbered:row] += record_base
+            numbered = row
             reader.threads.update(name for records, name in met if records < before)
             if before > taken:  # else the last time is that of the stop before
                 stats.last_ts_ns = time
                 taken = before
             stats.records, stats.lines = record_base + before, line_base + line
+            run, held = reader.builder.close(), len(reader.builder)
             self._by_hand(block, place)
             record_base = stats.records - before
-        self._emit(go, done, len(go.code), record_base, line_base)
+            if len(reader.builder) > held:  # what was found before goes before that
+                self._give(go, given, row, run)
+                given = row
+        go.record[numbered:] += record_base
+        self._give(go, given, len(go.code), reader.builder.close())
         reader.threads.update(name for _, name in met)
         stats.records, stats.lines = record_base + go.records, line_base + go.lines
         if go.records > taken:
@@ -118,14 +124,12 @@ class CompiledLines:
         for code in np.flatnonzero(go.counts).tolist():
             reader.events[self._builder.names[code]].count += int(go.counts[code])
 
-    def _emit(self, go: Go, first: int, last: int, record_base: int, line_base: int) -> None:
+    def _give(self, go: Go, first: int, last: int, run: int) -> None:
         if first < last:
             rows = slice(first, last)
-            go.record[rows] += record_base
-            go.line[rows] += line_base + 1
             self._reader.builder.extend(
                 go.code[rows], go.record[rows], go.line[rows], go.place[rows], go.ts_ns[rows], go.tid[rows],
-                go.args[rows],
+                go.args[rows], run,
             )  # fmt: skip
 
     def _intern(self, block: Block, go: Go) -> None:

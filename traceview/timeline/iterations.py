@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from traceview.events import distinct
 from traceview.vocabulary import Mask, Meaning, MeaningTable
 
 __all__ = ["IterationCounter"]
@@ -23,8 +24,8 @@ class IterationCounter:
         """Write the iteration column of the next table."""
         is_iteration = table.where(Meaning.ITERATION)
         calls = np.flatnonzero(is_iteration)
-        tids, first = np.unique(table.tid[calls], return_index=True)
-        new = [int(calls[i]) for tid, i in zip(tids, first, strict=True) if int(tid) not in self._counts]
+        callers = table.tid[calls]
+        new = [int(calls[np.argmax(callers == tid)]) for tid in distinct(callers) if tid not in self._counts]
         # A loop is known from its first call on: the numbers must not depend on where the trace is cut into tables.
         start = 0
         for end in [*sorted(new), len(table)]:

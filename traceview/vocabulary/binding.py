@@ -142,12 +142,14 @@ class Binding:
         self._plain[role] = plain, slot, scale, others
         return self._plain[role]
 
-    def seen(self, batch: EventBatch, op: npt.NDArray[np.int16]) -> set[tuple[Meaning, Op]]:
-        """Return the meanings that occur in a batch, each with its operation; `op` is that of each row."""
+    def seen(self, batch: EventBatch, code: int, op: npt.NDArray[np.int16]) -> set[tuple[Meaning, Op]]:
+        """Return what the records of one form in a batch mean, with their operations; `op` is that of each row."""
         self._grow()
-        pairs = set()
-        for code in np.flatnonzero(np.bincount(batch.code)).tolist():
-            bound = self.bound[code]
-            ops = [int(bound.op)] if bound.ops is None else distinct(op[batch.code == code])
-            pairs |= {(bound.meaning, Op(o)) for o in ops}
-        return pairs
+        bound = self.bound[code]
+        ops = [int(bound.op)] if bound.ops is None else distinct(op[batch.code == code])
+        return {(bound.meaning, Op(o)) for o in ops}
+
+    def is_fixed(self, code: int) -> bool:
+        """Say whether all records of a form have one operation."""
+        self._grow()
+        return self.bound[code].ops is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +18,6 @@ Mask = npt.NDArray[np.bool_]
 _MEANINGS = tuple(Meaning(i) for i in range(max(Meaning) + 1))
 _OPS = tuple(Op(i) for i in range(max(Op) + 1))
 _OWN = frozenset(("meaning", "op", "iteration"))
-
-
-@cache
-def _chosen(meanings: tuple[Meaning, ...]) -> Mask:
-    """Return, for each number of a meaning, whether it is one of these."""
-    chosen = np.zeros(len(_MEANINGS), dtype=np.bool_)
-    chosen[list(meanings)] = True
-    return chosen
 
 
 class Roles:
@@ -85,13 +76,22 @@ class MeaningTable:
 
     def where(self, *meanings: Meaning) -> Mask:
         """Return the mask of the rows that have one of the meanings."""
-        if len(meanings) == 1:
-            return np.asarray(self.meaning == meanings[0])
-        return _chosen(meanings)[self.meaning]
+        mask: Mask = self.meaning == meanings[0]
+        for meaning in meanings[1:]:  # comparisons are faster than a look-up
+            mask |= self.meaning == meaning
+        return mask
 
-    def seen(self) -> set[tuple[Meaning, Op]]:
-        """Return the meanings that occur, each with its operation."""
-        return self._binding.seen(self.batch, self.op)
+    def codes(self) -> list[int]:
+        """Return the codes of the forms that occur."""
+        return np.flatnonzero(np.bincount(self.batch.code)).tolist()
+
+    def seen(self, code: int) -> set[tuple[Meaning, Op]]:
+        """Return what the records of one form mean, each meaning with its operation."""
+        return self._binding.seen(self.batch, code, self.op)
+
+    def is_fixed(self, code: int) -> bool:
+        """Say whether all records of a form mean the same."""
+        return self._binding.is_fixed(code)
 
     def role(self, name: str, rows: Int64Array) -> Int64Array:
         """Return a role of the given rows alone, which is cheaper than the whole column."""
