@@ -20,12 +20,27 @@ class RowBuffer:
         self._tables: list[MeaningTable] = []
         self._calls: list[Int64Array] = []
         """For each table, the records that call main_loop_wait."""
+        self._requests: list[Int64Array] = []
+        """For each table, the records that make a request, or hand it to the block layer."""
 
     def append(self, table: MeaningTable) -> None:
         """Add the next table."""
         if len(table):
             self._tables.append(table)
-            self._calls.append(table.record[table.where(Meaning.ITERATION)])
+            self._calls.append(table.record[np.flatnonzero(table.where(Meaning.ITERATION))])
+            requests = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST))
+            self._requests.append(table.record[requests])
+
+    def holds(self, record: int) -> bool:
+        """Say whether nothing from `record` on was forgotten."""
+        return bool(self._tables) and int(self._tables[0].record[0]) <= record
+
+    def requests_between(self, first: int, last: int) -> bool:
+        """Say whether a request is made or handed to the block layer by a record behind `first` and before `last`."""
+        return any(
+            len(r) and int(np.searchsorted(r, first, side="right")) < int(np.searchsorted(r, last))
+            for r in self._requests
+        )
 
     def between(self, first: int, last: int) -> MeaningTable | None:
         """Return the rows with record numbers from `first` to `last`, both included, or None if there are none."""
@@ -50,4 +65,4 @@ class RowBuffer:
         reach = int(self._tables[-1].record[-1]) - MAX_RECORDS
         keep = reach if needed_from is None else max(needed_from, reach)
         while self._tables and (needed_from is None or int(self._tables[0].record[-1]) < keep):
-            del self._tables[0], self._calls[0]
+            del self._tables[0], self._calls[0], self._requests[0]

@@ -59,13 +59,15 @@ def collect(
     if first is None:
         return candidate
     too_long = candidate.end_record - first.record > MAX_RECORDS
-    rows = None if too_long else buffer.between(buffer.iteration_start(first.record), candidate.end_record)
-    if rows is None or int(rows.record[0]) > first.record:
+    if too_long or not buffer.holds(first.record):
         candidate.bounded = False
         return candidate
-    inside = rows.record > first.record
-    if close is not None:
-        inside &= rows.record < close.record
+    behind = candidate.end_record + (close is None)
+    if not buffer.requests_between(first.record, behind):
+        return candidate
+    rows = buffer.between(buffer.iteration_start(first.record), candidate.end_record)
+    assert rows is not None, "the buffer holds the request that it told of"
+    inside = (rows.record > first.record) & (rows.record < behind)
     submitted = _submissions(rows, inside, candidate)
     taken_up = inside & rows.where(Meaning.DEVICE_REQUEST)
     if not (submitted.any() or taken_up.any()):

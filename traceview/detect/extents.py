@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from traceview.events import Int64Array, distinct
+from traceview.events import Int64Array
 from traceview.findings import Extent
-from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
+from traceview.vocabulary import Mask, MeaningTable, Op
 
 __all__ = ["LossTracker", "merge_extents"]
 
@@ -72,14 +72,13 @@ class LossTracker:
         """Take the next table of the trace (also the one in which a window was just closed)."""
         if not self._by_blk:
             return
-        writes = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
-        writes = writes[_CHANGES_DATA[table.op[writes]]]
-        blks = table.role("blk", writes)
-        for blk in distinct(blks):
+        handed_over, blks, different = table.handed_over()
+        for blk in different:
             losses = self._by_blk.get(blk)
             if losses is None:
                 continue
-            rows = writes[blks == blk]
+            rows = handed_over[blks == blk]
+            rows = rows[_CHANGES_DATA[table.op[rows]]]
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
             record = table.record[rows]

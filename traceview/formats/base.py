@@ -12,7 +12,7 @@ from traceview.source import ByteSource
 
 __all__ = ["BATCH_ROWS", "FormatInfo", "FormsOf", "Reader", "Wanted", "note_cut"]
 
-BATCH_ROWS = 1 << 15
+BATCH_ROWS = 1 << 14
 """A reader hands out a batch when it holds this many rows, or when the source is at its end."""
 
 Wanted = Callable[[str], bool]

@@ -97,9 +97,8 @@ class DeviceMap:
         if table.where(Meaning.DEVICE_REQUEST).any():
             self.device_requests = True
             self._recent.append(table)
-        rows = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH))
-        blks = table.role("blk", rows)
-        undecided = [blk for blk in distinct(blks) if blk not in self._done]
+        rows, blks, different = table.handed_over()
+        undecided = [blk for blk in different if blk not in self._done]
         looked_at = [rows[blks == blk][: MOST_LOOKS - self._looks[blk]] for blk in undecided]
         if looked_at:
             self._look(_Requests.of(table, np.sort(np.concatenate(looked_at)), "blk"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from traceview.events import distinct
 from traceview.vocabulary import Meaning, MeaningTable, Row
 
 __all__ = ["FRAME_MEANINGS", "IOHANDLER", "Frame", "Nesting", "build_nesting"]
@@ -123,11 +122,15 @@ class _Lanes:
 
 def _own_thread_contexts(table: MeaningTable, contexts: Mapping[int, str]) -> set[int]:
     """Return the contexts that IOThreads poll under the id of their process, as far as the table shows."""
-    loops = table.where(Meaning.POLL, Meaning.DISPATCH)
-    if len(distinct(table.tid[loops])) > 1:
+    seen: dict[int, set[int]] = {Meaning.POLL: set(), Meaning.DISPATCH: set()}
+    threads = set()
+    for meaning, tid, ctx in zip(table.values("meaning"), table.values("tid"), table.values("ctx"), strict=True):
+        if meaning in seen:
+            threads.add(tid)
+            seen[meaning].add(ctx)
+    if len(threads) > 1:
         return set()  # the trace has thread ids: lanes are threads
-    polled = set(distinct(table.roles["ctx"][table.where(Meaning.POLL)]))
-    dispatched = set(distinct(table.roles["ctx"][table.where(Meaning.DISPATCH)]))
+    polled, dispatched = seen[Meaning.POLL], seen[Meaning.DISPATCH]
     main = {c for c, name in contexts.items() if name in _MAIN_CONTEXTS}
     return polled - dispatched - main if main or dispatched else set()
 

@@ -71,26 +71,26 @@ class Binding:
     bind: Callable[[EventForm], BoundForm]
     forms: Sequence[EventForm]
     bound: list[BoundForm] = field(default_factory=list)
-    _meaning: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
+    _meaning: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
     _plain: dict[str, _PlainTerms] = field(default_factory=dict)
-    _op: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
+    _op: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
 
     def _grow(self) -> None:
         if len(self.bound) < len(self.forms):
             self.bound += [self.bind(form) for form in self.forms[len(self.bound) :]]
-            self._meaning = np.array([b.meaning for b in self.bound], dtype=np.int16)
-            self._op = np.array([b.op for b in self.bound], dtype=np.int16)
+            self._meaning = np.array([b.meaning for b in self.bound], dtype=np.uint8)
+            self._op = np.array([b.op for b in self.bound], dtype=np.uint8)
 
-    def meanings(self, batch: EventBatch) -> npt.NDArray[np.int16]:
+    def meanings(self, batch: EventBatch) -> npt.NDArray[np.uint8]:
         """Return the meaning of each row of a batch."""
         self._grow()
-        return self._meaning[batch.code] if len(batch) else np.zeros(0, dtype=np.int16)
+        return self._meaning[batch.code] if len(batch) else np.zeros(0, dtype=np.uint8)
 
-    def ops(self, batch: EventBatch) -> npt.NDArray[np.int16]:
+    def ops(self, batch: EventBatch) -> npt.NDArray[np.uint8]:
         """Return the operation of each row of a batch."""
         self._grow()
         if not len(batch):
-            return np.zeros(0, dtype=np.int16)
+            return np.zeros(0, dtype=np.uint8)
         ops = self._op[batch.code]
         for code, bound in enumerate(self.bound):
             if bound.ops is not None:
@@ -142,7 +142,7 @@ class Binding:
         self._plain[role] = plain, slot, scale, others
         return self._plain[role]
 
-    def seen(self, batch: EventBatch, code: int, op: npt.NDArray[np.int16]) -> set[tuple[Meaning, Op]]:
+    def seen(self, batch: EventBatch, code: int, op: npt.NDArray[np.uint8]) -> set[tuple[Meaning, Op]]:
         """Return what the records of one form in a batch mean, with their operations; `op` is that of each row."""
         self._grow()
         bound = self.bound[code]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from traceview.events import EventBatch, Int64Array, StringTable
+from traceview.events import EventBatch, Int64Array, StringTable, distinct
 from traceview.vocabulary.binding import Binding
 from traceview.vocabulary.meanings import ROLES, Meaning, Op
 
@@ -40,12 +40,12 @@ class Roles:
 class MeaningTable:
     """Records with what they mean, in file order; one row a record.
 
-    `batch` holds the records themselves. `meaning` and `op` (int16) hold `Meaning` and `Op`. `roles` maps each role to
+    `batch` holds the records themselves. `meaning` and `op` (uint8) hold `Meaning` and `Op`. `roles` maps each role to
     an int64 column (0 where a record does not have it, -1 for a string), made on demand. `iteration` (int64) is the
     number of main_loop_wait calls seen so far, 0 before the first or without them.
     """
 
-    __slots__ = ("_binding", "_lists", "batch", "iteration", "meaning", "op", "roles")
+    __slots__ = ("_binding", "_handed_over", "_lists", "batch", "iteration", "meaning", "op", "roles")
 
     def __init__(self, batch: EventBatch, binding: Binding, iteration: Int64Array | None = None) -> None:
         self.batch = batch
@@ -55,6 +55,7 @@ class MeaningTable:
         self.iteration = np.zeros(len(batch), dtype=np.int64) if iteration is None else iteration
         self.roles = Roles(batch, binding)
         self._lists: dict[str, list[int]] = {}
+        self._handed_over: tuple[Int64Array, Int64Array, list[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -76,10 +77,18 @@ class MeaningTable:
 
     def where(self, *meanings: Meaning) -> Mask:
         """Return the mask of the rows that have one of the meanings."""
-        mask: Mask = self.meaning == meanings[0]
-        for meaning in meanings[1:]:  # comparisons are faster than a look-up
+        mask: Mask = np.zeros(len(self), dtype=np.bool_)
+        for meaning in meanings:  # comparisons are faster than a look-up
             mask |= self.meaning == meaning
         return mask
+
+    def handed_over(self) -> tuple[Int64Array, Int64Array, list[int]]:
+        """Return the rows of requests that are handed to the block layer, their BlockBackends, and these once each."""
+        if self._handed_over is None:
+            rows = np.flatnonzero(self.where(Meaning.SUBMIT, Meaning.REACH))
+            blks = self.role("blk", rows)
+            self._handed_over = rows, blks, distinct(blks)
+        return self._handed_over
 
     def codes(self) -> list[int]:
         """Return the codes of the forms that occur."""
@@ -113,7 +122,9 @@ class MeaningTable:
     def rows(self, mask: Mask) -> Iterable[Row]:
         """Yield the rows of a mask, in order."""
         chosen = np.flatnonzero(mask)
-        if len(chosen):
+        if 4 * len(chosen) > len(self):
+            yield from (Row(self, index, index) for index in chosen.tolist())
+        elif len(chosen):
             few = self.take(chosen)  # what is asked of rows one by one is made for these alone
             yield from (Row(few, place, index) for place, index in enumerate(chosen.tolist()))
 
