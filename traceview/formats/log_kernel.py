@@ -39,11 +39,11 @@ from traceview.formats.words_kernel import (
 
 __all__ = [
     "ALT_HEX", "BASIS", "COUNTED", "DECIMAL", "DONE", "END", "FULL", "HEX", "LEFT", "MIX_SHIFT", "MOST_THREADS",
-    "NAME_WORDS", "NOTHING", "POINTER", "PRIME", "REST", "SCRATCH", "SIGNATURE", "STEP", "STRING_SHIFT", "UNKNOWN",
-    "UNSIGNED", "scan_block",
+    "NAME_WORDS", "NOTHING", "POINTER", "PRIME", "REST", "SCRATCH", "SIGNATURE", "STEP", "STRING", "STRING_SHIFT",
+    "UNKNOWN", "UNSIGNED", "scan_block",
 ]  # fmt: skip
 
-END, NOTHING, POINTER, DECIMAL, UNSIGNED, HEX, ALT_HEX, REST = range(8)
+END, NOTHING, POINTER, DECIMAL, UNSIGNED, HEX, ALT_HEX, STRING, REST = range(9)
 COUNTED, LEFT = -2, -3
 STEP = 4
 NAME_WORDS = 8
@@ -66,7 +66,9 @@ BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
 _MICROSECOND = np.int64(1000)
 _SECOND = np.uint64(1_000_000_000)
 _MOST_SECONDS = np.uint64(9_223_372_036)  # later times do not fit 64 bits of nanoseconds: left to the Python path
-_OP_END, _OP_NOTHING, _OP_POINTER, _OP_DECIMAL, _OP_UNSIGNED, _OP_HEX, _OP_ALT_HEX = (np.uint64(i) for i in range(7))
+_OP_END, _OP_NOTHING, _OP_POINTER, _OP_DECIMAL, _OP_UNSIGNED, _OP_HEX, _OP_ALT_HEX, _, _OP_REST = (
+    np.uint64(i) for i in range(9)
+)
 _STRING_SHIFT, _MIX_SHIFT = np.uint64(STRING_SHIFT), np.uint64(MIX_SHIFT)
 _SLOT = 16  # of the prefixes met: three words and their masks, size, thread, time, whether the thread is remembered
 
@@ -77,47 +79,54 @@ def decode(b, first, plan, at, args, out):
         k = first
         arg = out
         step = at + STEP
-        while k >= 0 and (word(b, k) ^ plan[step + 1]) & plan[step + 2] == _0:
-            k += np.int64(plan[step + 3])
-            op = plan[step]
-            if op == _OP_END:
-                if b[k] == 10:
-                    return np.int64(plan[at]), k
+        string = begin = behind = np.int64(-1)
+        string_arg = np.int64(0)
+        while True:
+            while k >= 0 and (word(b, k) ^ plan[step + 1]) & plan[step + 2] == _0:
+                k += np.int64(plan[step + 3])
+                op = plan[step]
+                if op == _OP_END:
+                    if b[k] == 10:
+                        return np.int64(plan[at]), k
+                    break
+                if op == _OP_POINTER:
+                    args[arg], k = pointer(b, k)
+                    arg += 1
+                elif op == _OP_DECIMAL:
+                    if b[k] == 45:
+                        value, k = decimal(b, k + 1)
+                        args[arg] = ~value + _1
+                    else:
+                        args[arg], k = decimal(b, k)
+                    arg += 1
+                elif op == _OP_UNSIGNED:
+                    args[arg], k = decimal(b, k)
+                    arg += 1
+                elif op == _OP_HEX:
+                    args[arg], k = hexadecimal(b, k)
+                    arg += 1
+                elif op == _OP_ALT_HEX:
+                    if word(b, k) & _TWO_BYTES == _0X:
+                        args[arg], k = hexadecimal(b, k + 2)
+                    else:
+                        args[arg] = _0
+                        k = k + 1 if b[k] == 48 else np.int64(-1)
+                    arg += 1
+                elif op == _OP_REST:
+                    end = line_end(b, k)
+                    args[arg] = (np.uint64(k) << _STRING_SHIFT) | np.uint64(end - k)
+                    arg += 1
+                    k = np.int64(-1) if b[end - 1] == 13 else end
+                elif op != _OP_NOTHING:
+                    string, begin, behind, string_arg = step, k, line_end(b, k) + 1, arg
+                    break
+                step += STEP
+            if behind <= begin:
                 break
-            if op == _OP_POINTER:
-                value, k = pointer(b, k)
-                args[arg] = value
-                arg += 1
-            elif op == _OP_DECIMAL:
-                if b[k] == 45:
-                    value, k = decimal(b, k + 1)
-                    args[arg] = ~value + _1
-                else:
-                    value, k = decimal(b, k)
-                    args[arg] = value
-                arg += 1
-            elif op == _OP_UNSIGNED:
-                value, k = decimal(b, k)
-                args[arg] = value
-                arg += 1
-            elif op == _OP_HEX:
-                value, k = hexadecimal(b, k)
-                args[arg] = value
-                arg += 1
-            elif op == _OP_ALT_HEX:
-                if word(b, k) & _TWO_BYTES == _0X:
-                    value, k = hexadecimal(b, k + 2)
-                else:
-                    value = _0
-                    k = k + 1 if b[k] == 48 else np.int64(-1)
-                args[arg] = value
-                arg += 1
-            elif op != _OP_NOTHING:
-                end = line_end(b, k)
-                args[arg] = (np.uint64(k) << _STRING_SHIFT) | np.uint64(end - k)
-                arg += 1
-                k = np.int64(-1) if b[end - 1] == 13 else end
-            step += STEP
+            # A string takes as much as leaves the rest of the line its form.
+            behind -= 1
+            args[string_arg] = (np.uint64(begin) << _STRING_SHIFT) | np.uint64(behind - begin)
+            k, step, arg = behind, string + STEP, string_arg + 1
         if plan[at + 1] == _0:
             return np.int64(-1), np.int64(-1)
         at = np.int64(plan[at + 1])

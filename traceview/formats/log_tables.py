@@ -178,8 +178,10 @@ def _steps(form: EventForm) -> list[tuple[int, bytes]] | None:
         if isinstance(piece, str):
             literal += piece.encode("utf-8")
             continue
-        if piece.terminal == "STRING" and i == len(form.line) - 1 and not piece.width:
-            op = kernel.REST
+        if piece.terminal == "STRING" and not piece.width and piece.arg >= 0:
+            op = kernel.REST if i == len(form.line) - 1 else kernel.STRING
+            if op == kernel.STRING and kernel.STRING in dict(steps):
+                return None  # to try out where both of two end would take too long
         elif piece.terminal in _OPS and not piece.width and piece.arg >= 0:
             op = _OPS[piece.terminal]
         else:
