@@ -172,7 +172,7 @@ def test_whole_runs_of_records_go_between_those_that_are_added_one_by_one() -> N
     builder.add(one, (0, 1, 0, 10, 7), (5,))
     rows = np.array([[1, 2, 20, 11, 7], [2, 3, 40, 12, 7]], dtype=np.int64)
     args = np.array([[0, 0, 0], [6, 0, 0]], dtype=np.int64)
-    code = np.array([none, one], dtype=np.int32)
+    code = np.array([none, one], dtype=np.int64)
     builder.extend(code, rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4], args)
     builder.add(one, (3, 4, 60, 13, 7), (7,))
     assert len(builder) == 4

@@ -263,7 +263,7 @@ class ReadStats:
 class EventBatch:
     """A run of records of the wanted events, in file order.
 
-    Columns have one row a record: `code` (int32, index into `forms`), `record` (int64, place among *all* records,
+    Columns have one row a record: `code` (int64, index into `forms`), `record` (int64, place among *all* records,
     from 0), `line` (int64, from 1; `NO_LINE` in binary files), `byte_offset` (int64), `ts_ns` (int64, `NO_TIME`
     where absent), `tid` (int64: process id up to QEMU 3.1 and in simpletrace, thread id in logs from 4.0,
     `NO_THREAD` where absent). `args` is int64 of shape (rows, most arguments of any form).
@@ -271,7 +271,7 @@ class EventBatch:
 
     forms: Sequence[EventForm]
     strings: StringTable
-    code: npt.NDArray[np.int32]
+    code: Int64Array
     record: Int64Array
     line: Int64Array
     byte_offset: Int64Array
@@ -358,7 +358,7 @@ class BatchBuilder:
         return len(self._runs)
 
     def extend(
-        self, code: npt.NDArray[np.int32], record: Int64Array, line: Int64Array, byte_offset: Int64Array,
+        self, code: Int64Array, record: Int64Array, line: Int64Array, byte_offset: Int64Array,
         ts_ns: Int64Array, tid: Int64Array, args: Int64Array, place: int | None = None,
     ) -> None:  # fmt: skip
         """Add a run of records, as the columns of a batch: as the last one, or at a place that `close` gave."""
@@ -385,7 +385,7 @@ class BatchBuilder:
                 args[places, :count] = np.array(values, dtype=np.int64)
         self._rows, self._args = [], {}
         record, line, byte_offset, ts_ns, tid = (rows[:, i].copy() for i in range(1, 6))
-        codes = rows[:, 0].astype(np.int32)
+        codes = rows[:, 0].copy()
         run = EventBatch(self.forms, self.strings, codes, record, line, byte_offset, ts_ns, tid, args)
         self._hold(run, len(self._runs))
 

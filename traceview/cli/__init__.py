@@ -18,6 +18,7 @@ def main() -> None:
     70 a bug in traceview, 130 interrupted.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads that nothing here uses
+    sys.setswitchinterval(0.0002)  # what threads find is asked for as soon as it is there
     gc.disable()  # until work begins (`cli.progress`): all that is imported stays, and looking through it takes long
     try:
         _run()

@@ -61,12 +61,14 @@ class LossTracker:
     def __init__(self) -> None:
         self._losses: dict[int, dict[int, _Loss]] = {}
         self._by_blk: dict[int, list[_Loss]] = {}
+        self._merged: dict[int, list[Extent]] = {}
 
     def watch(self, window: int, blk: int, since_record: int, extents: Iterable[Extent]) -> None:
         """Begin to follow what a window wrote through a BlockBackend; writes after `since_record` count."""
         loss = _Loss(since_record, merge_extents(extents))
         self._losses.setdefault(window, {})[blk] = loss
         self._by_blk.setdefault(blk, []).append(loss)
+        self._merged.pop(blk, None)
 
     def feed(self, table: MeaningTable) -> None:
         """Take the next table of the trace (also the one in which a window was just closed)."""
@@ -81,17 +83,23 @@ class LossTracker:
             rows = rows[_CHANGES_DATA[table.op[rows]]]
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
-            record = table.record[rows]
-            if not _touched(merge_extents(e for loss in losses for e in loss.left), start, end).any():
-                continue
-            for loss in losses:
-                for i in np.flatnonzero((record > loss.since) & _touched(loss.left, start, end)):
-                    loss.overwrite(int(start[i]), int(end[i]))
-            left = [x for x in losses if x.left]
-            if left:
-                self._by_blk[blk] = left
-            else:
+            hits = np.flatnonzero(_touched(self._all_left(blk), start, end))
+            for record, a, b in zip(*(c[hits].tolist() for c in (table.record[rows], start, end)), strict=True):
+                for loss in losses:
+                    if record > loss.since:
+                        loss.overwrite(a, b)
+            if len(hits):
+                self._merged.pop(blk, None)
+                self._by_blk[blk] = [x for x in losses if x.left]
+            if not self._by_blk[blk]:
                 del self._by_blk[blk]
+
+    def _all_left(self, blk: int) -> list[Extent]:
+        """Return what all losses of a BlockBackend leave together."""
+        merged = self._merged.get(blk)
+        if merged is None:
+            merged = self._merged[blk] = merge_extents(e for loss in self._by_blk[blk] for e in loss.left)
+        return merged
 
     def left(self, window: int, blk: int) -> tuple[list[Extent], int]:
         """Return what a window still lacks on a BlockBackend, and how many bytes were rewritten."""

@@ -56,7 +56,7 @@ STRING_SHIFT, MIX_SHIFT = 24, 29
 SIGNATURE = (
     "u8*", "i64", "i64",
     "i64", "u64*", "i32*", "u64*", "i64*", "i64*", "u64*",
-    "i32*", "i64*", "i64*", "i64*", "i64*", "i64*", "u64*", "i64", "i64",
+    "i64*", "i64*", "i64*", "i64*", "i64*", "i64*", "u64*", "i64", "i64",
     "i64*", "i64*", "i64", "i64*", "u64*", "i64", "i64", "i64*",
 )  # fmt: skip
 
@@ -289,7 +289,7 @@ def scan(
                     taken = form >= 0
                     if taken:
                         end = stop
-                        codes[n] = np.int32(form)
+                        codes[n] = form
                         record[n] = records
                         line[n] = lines
                         place[n] = k

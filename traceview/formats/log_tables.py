@@ -31,11 +31,10 @@ _STOP_FIELDS, _TOTALS = 5, 8
 class Go:
     """What one go of the kernel found, as `log_kernel.scan_block` describes it: columns of one row a record.
 
-    `code` is int32; `record`, `line`, `place`, `ts_ns`, `tid` and `args` (rows, width) are int64; `stops` has five
-    columns, `threads` two, `counts` one number a name.
+    All are int64, `args` of shape (rows, width). `stops` has five columns, `threads` two, `counts` one number a name.
     """
 
-    code: npt.NDArray[np.int32]
+    code: Int64Array
     record: Int64Array
     line: Int64Array
     place: Int64Array
@@ -74,8 +73,7 @@ class KernelTables:
         lines = np.frombuffer(block.buffer, dtype=np.uint8)
         room = (block.size - begin) // BYTES_A_RECORD + 1
         names = len(self.first_plan)
-        code = np.empty(room, dtype=np.int32)
-        record, line, place, ts_ns, tid = (np.empty(room, dtype=np.int64) for _ in range(5))
+        code, record, line, place, ts_ns, tid = (np.empty(room, dtype=np.int64) for _ in range(6))
         args = np.empty((room, self.width), dtype=np.int64)
         counts = np.empty(names, dtype=np.int64)
         stops = np.empty((MOST_STOPS, _STOP_FIELDS), dtype=np.int64)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from traceview.events import NO_LINE, BatchBuilder, Int64Array, Kind
 from traceview.formats import simpletrace_kernel as kernel
@@ -31,7 +30,7 @@ class _Columns:
     width: int
     rows: int = 0
     handed_over: int = 0
-    code: npt.NDArray[np.int32] = field(init=False)
+    code: Int64Array = field(init=False)
     record: Int64Array = field(init=False)
     place: Int64Array = field(init=False)
     ts_ns: Int64Array = field(init=False)
@@ -40,7 +39,7 @@ class _Columns:
     addresses: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.code = np.empty(BATCH_ROWS, dtype=np.int32)
+        self.code = np.empty(BATCH_ROWS, dtype=np.int64)
         self.record, self.place, self.ts_ns, self.tid = (np.empty(BATCH_ROWS, dtype=np.int64) for _ in range(4))
         self.args = np.zeros((BATCH_ROWS, self.width), dtype=np.int64)
         columns = (self.code, self.record, self.place, self.ts_ns, self.tid, self.args)

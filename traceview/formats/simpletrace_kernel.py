@@ -49,7 +49,7 @@ PRIME = np.uint64(0x9E3779B97F4A7C15)
 SIGNATURE = (
     "u8*", "i64", "i64", "i64", "i64",
     "i64*", "i64", "i64*", "u64*",
-    "i32*", "i64*", "i64*", "i64*", "i64*", "u64*", "i64", "i64",
+    "i64*", "i64*", "i64*", "i64*", "i64*", "u64*", "i64", "i64",
     "i64*", "i64", "i64*", "i64", "i64*",
 )  # fmt: skip
 
@@ -176,7 +176,7 @@ def scan_records(
                 if n == most_rows or texted + width > most_texts:
                     status = FULL
                     break
-                codes[n] = np.int32(plan[row])
+                codes[n] = np.int64(plan[row])
                 record[n] = records
                 place[n] = base + k
                 time[n] = np.int64(word(b, start + 8))

@@ -73,6 +73,7 @@ class Binding:
     bound: list[BoundForm] = field(default_factory=list)
     _meaning: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
     _plain: dict[str, _PlainTerms] = field(default_factory=dict)
+    _having: dict[tuple[Meaning, ...], npt.NDArray[np.bool_]] = field(default_factory=dict)
     _op: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
 
     def _grow(self) -> None:
@@ -80,6 +81,14 @@ class Binding:
             self.bound += [self.bind(form) for form in self.forms[len(self.bound) :]]
             self._meaning = np.array([b.meaning for b in self.bound], dtype=np.uint8)
             self._op = np.array([b.op for b in self.bound], dtype=np.uint8)
+
+    def having(self, meanings: tuple[Meaning, ...]) -> npt.NDArray[np.bool_]:
+        """Return, by code, whether a form has one of the meanings."""
+        self._grow()
+        having = self._having.get(meanings)
+        if having is None or len(having) < len(self.bound):
+            having = self._having[meanings] = np.array([b.meaning in meanings for b in self.bound], dtype=np.bool_)
+        return having
 
     def meanings(self, batch: EventBatch) -> npt.NDArray[np.uint8]:
         """Return the meaning of each row of a batch."""
@@ -107,6 +116,8 @@ class Binding:
         self._grow()
         codes = batch.code if rows is None else batch.code[rows]
         plain, slot, scale, others = self._plain_terms(role)
+        if rows is not None and len(rows) and plain[codes].all():  # requests, most of the time
+            return batch.args[rows, slot[codes]] * scale[codes]
         values = np.full(len(codes), -1 if role in STRING_ROLES else 0, dtype=np.int64)
         places = np.flatnonzero(plain[codes]) if len(codes) else np.zeros(0, dtype=np.int64)
         if len(places):

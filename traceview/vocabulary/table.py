@@ -77,10 +77,9 @@ class MeaningTable:
 
     def where(self, *meanings: Meaning) -> Mask:
         """Return the mask of the rows that have one of the meanings."""
-        mask: Mask = np.zeros(len(self), dtype=np.bool_)
-        for meaning in meanings:  # comparisons are faster than a look-up
-            mask |= self.meaning == meaning
-        return mask
+        if len(meanings) == 1:
+            return np.asarray(self.meaning == meanings[0])
+        return self._binding.having(meanings)[self.batch.code]
 
     def handed_over(self) -> tuple[Int64Array, Int64Array, list[int]]:
         """Return the rows of requests that are handed to the block layer, their BlockBackends, and these once each."""
