@@ -62,11 +62,12 @@ def read(
     chunk_bytes: int = 1 << 20,
     declarations: Declarations | None = None,
     forms_of: FormsOf | None = None,
+    jobs: int = 1,
 ) -> Reading:
     """Read bytes with one format."""
     choose = wanted if callable(wanted) else wanted.__contains__
     source = MemorySource(data, chunk_bytes=chunk_bytes)
-    reader = info.make(source, forms_of or builtin().forms_of, declarations)
+    reader = info.make(source, forms_of or builtin().forms_of, declarations, jobs)
     records = [row for batch in reader.batches(choose) for row in rows(batch)]
     return Reading(records, reader.stats)
 
@@ -77,9 +78,10 @@ def read_log(
     wanted: Collection[str] | Callable[[str], bool] = lambda _name: True,
     chunk_bytes: int = 1 << 20,
     declarations: Declarations | None = None,
+    jobs: int = 1,
 ) -> Reading:
     """Read a log."""
-    return read(log.FORMAT, data, wanted=wanted, chunk_bytes=chunk_bytes, declarations=declarations)
+    return read(log.FORMAT, data, wanted=wanted, chunk_bytes=chunk_bytes, declarations=declarations, jobs=jobs)
 
 
 def read_simpletrace(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.conftest import CapturePath
 from tests.formats import Reading, read_log
-from tests.writers import log_line
+from tests.writers import MemorySource, log_line
 from traceview import compiled
 from traceview.compiled import LOG, kernel_function
 from traceview.detect.scan import SCAN_MEANINGS
 from traceview.events import ReadStats
+from traceview.formats import log
 from traceview.vocabulary import builtin
 
 NEVER = 1 << 62
@@ -32,19 +35,19 @@ def told(stats: ReadStats) -> dict[str, object]:
     return {slot: getattr(stats, slot) for slot in ReadStats.__slots__}
 
 
-def both(data: bytes, *, everything: bool, chunk_bytes: int = 1 << 20) -> tuple[Reading, Reading]:
+def both(data: bytes, *, everything: bool, chunk_bytes: int = 1 << 20, jobs: int = 1) -> tuple[Reading, Reading]:
     wanted = (lambda _name: True) if everything else for_a_scan
     readings = []
     for compiled_from in (0, NEVER):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(compiled, "COMPILED_FROM", compiled_from)
             patch.setattr(compiled, "COMPILE_FROM", compiled_from)
-            readings.append(read_log(data, wanted=wanted, chunk_bytes=chunk_bytes))
+            readings.append(read_log(data, wanted=wanted, chunk_bytes=chunk_bytes, jobs=jobs))
     return readings[0], readings[1]
 
 
-def assert_alike(data: bytes, *, everything: bool = False, chunk_bytes: int = 1 << 20) -> Reading:
-    compiled, interpreted = both(data, everything=everything, chunk_bytes=chunk_bytes)
+def assert_alike(data: bytes, *, everything: bool = False, chunk_bytes: int = 1 << 20, jobs: int = 1) -> Reading:
+    compiled, interpreted = both(data, everything=everything, chunk_bytes=chunk_bytes, jobs=jobs)
     assert compiled.records == interpreted.records
     assert told(compiled.stats) == told(interpreted.stats)
     return compiled
@@ -68,10 +71,24 @@ def test_both_paths_agree_on_lines_of_all_kinds(pieces: list[bytes], everything:
 
 
 @settings(max_examples=60)
-@given(st.lists(lines(), min_size=1, max_size=6), st.data())
-def test_both_paths_agree_however_the_bytes_are_cut(pieces: list[bytes], data: st.DataObject) -> None:
+@given(st.lists(lines(), min_size=1, max_size=6), st.data(), st.integers(1, 4))
+def test_both_paths_agree_however_the_bytes_are_cut_and_whoever_scans_them(
+    pieces: list[bytes], data: st.DataObject, jobs: int
+) -> None:
     whole = b"\n".join(pieces) + b"\n"
-    assert_alike(whole, chunk_bytes=data.draw(strategies.chunk_sizes(len(whole))))
+    assert_alike(whole, chunk_bytes=data.draw(strategies.chunk_sizes(len(whole))), jobs=jobs)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.parent.name)
+def test_threads_that_scan_ahead_change_nothing(sample: Path) -> None:
+    assert assert_alike(sample.read_bytes(), chunk_bytes=4000, jobs=3).records
+
+
+@given(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b"")), st.sampled_from([b"", b" bs 0x5", b" bs (nil)"]))
+def test_a_string_takes_as_much_as_leaves_the_rest_its_form(name: bytes, behind: bytes) -> None:
+    line = b"1@2.000003:blk_attach blk 0x1 name " + name + behind + b" bs 0x2\n"
+    plain = b"1@2.000003:blk_attach blk 0x1 name drive0 bs 0x2\n"
+    assert_alike(plain + line + plain, everything=True)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda p: p.parent.name)
@@ -119,3 +136,17 @@ def test_without_llvmlite_the_python_path_is_used(monkeypatch: pytest.MonkeyPatc
 def test_the_environment_can_turn_the_compiled_path_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACEVIEW_COMPILED", "0")
     assert kernel_function(LOG, wait=True) is None
+
+
+def test_a_reading_that_is_given_up_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "BATCH_ROWS", 1)
+    monkeypatch.setattr(compiled, "COMPILED_FROM", 0)
+    monkeypatch.setattr(compiled, "COMPILE_FROM", 0)
+    data = b"1@2.000003:mirror_before_drain s 0x1 dirty count 0\n" * 1000
+    reader = log.LogReader(MemorySource(data, chunk_bytes=1000), builtin().forms_of, None, 3)
+    batches = reader.batches(for_a_scan)
+    assert isinstance(batches, Generator)
+    assert len(next(batches))
+    assert [t for t in threading.enumerate() if t.name.startswith("traceview")]
+    batches.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("traceview")]

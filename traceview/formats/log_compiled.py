@@ -41,14 +41,14 @@ class CompiledLines:
         """Whether the kernel takes most of what it is given."""
 
     def ahead(self, blocks: Iterable[Block], jobs: int) -> Iterator[tuple[Block, Go | None]]:
-        """Yield blocks in order, each with what was found in it by one of `jobs` threads that scan ahead.
+        """Yield blocks in order, each with what was found in it by threads that scan ahead.
 
-        One job scans nothing ahead: `take` does it.
+        There is one thread less than `jobs`: the caller's has the rest of the work. With one job, `take` scans.
         """
         if jobs < 2:
             yield from ((block, None) for block in blocks)
             return
-        with ThreadPoolExecutor(jobs, thread_name_prefix="traceview") as pool:
+        with ThreadPoolExecutor(jobs - 1, thread_name_prefix="traceview") as pool:
             scanned: deque[tuple[Block, Future[Go] | None]] = deque()
             for block in blocks:
                 scanned.append((block, pool.submit(self._go(), block, 0) if self.worth_it else None))
