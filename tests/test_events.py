@@ -16,7 +16,6 @@ from traceview.events import (
     NO_THREAD,
     NO_TIME,
     Arg,
-    BatchBuilder,
     Conversion,
     EventBatch,
     EventForm,
@@ -26,6 +25,7 @@ from traceview.events import (
     StringTable,
     to_int64,
 )
+from traceview.formats.builder import BatchBuilder
 
 ONE = EventForm("one", (Arg("a", Kind.POINTER),), ("a ", Conversion("POINTER", 0)))
 THREE = EventForm(

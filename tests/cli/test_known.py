@@ -8,7 +8,6 @@ from tests.cli import run, run_alone
 from traceview.cli import options
 from traceview.findings import Severity
 from traceview.formats import FORMATS
-from traceview.report.tables import TABLE_FORMATS
 from traceview.rules import builtin_rules
 from traceview.vocabulary import builtin
 
@@ -49,7 +48,6 @@ def test_lists_have_no_blank_line_at_their_ends() -> None:
 
 def test_the_options_know_what_the_library_knows() -> None:
     assert tuple(sorted(f.id for f in FORMATS)) == options.INPUT_FORMATS
-    assert options.TABLE_FORMATS == TABLE_FORMATS
     assert {*options.FAIL_ON} == {s.value for s in Severity} | {"never"}
 
 

@@ -21,9 +21,9 @@ from traceview import Trace
 from traceview.api import open as open_trace
 from traceview.events import EventBatch
 from traceview.formats import log
+from traceview.report.known import TABLE_FORMATS
 from traceview.report.tables import (
     EVENT_COLUMNS,
-    TABLE_FORMATS,
     WINDOW_COLUMNS,
     batch_frame,
     events_frame,

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
+from traceview.report.known import SCAN_FORMATS, TABLE_FORMATS
+
 __all__ = [
     "FAIL_ON",
     "INPUT_FORMATS",
-    "SCAN_FORMATS",
-    "TABLE_FORMATS",
     "FailOnOption",
     "Formats",
     "InputFormatOption",
@@ -35,9 +35,7 @@ __all__ = [
     "parse_size",
 ]
 
-# The names are written down here so that completion and --help need not import the library.
-SCAN_FORMATS = ("text", "json", "jsonl")
-TABLE_FORMATS = ("text", "csv", "jsonl", "parquet")
+# These are written down here so that completion and --help need not import the library.
 INPUT_FORMATS = ("log", "simpletrace")
 FAIL_ON = ("data-loss", "broken-promise", "never")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from traceview.cli.options import (
-    SCAN_FORMATS,
     FailOnOption,
     InputFormatOption,
     Inputs,
@@ -24,6 +23,7 @@ from traceview.cli.options import (
     choose_formats,
     examples,
 )
+from traceview.report.known import SCAN_FORMATS
 
 if TYPE_CHECKING:
     from traceview.errors import TraceviewError

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from traceview.cli.options import (
-    TABLE_FORMATS,
     Inputs,
     Jobs,
     MaxBytes,
@@ -24,6 +23,7 @@ from traceview.cli.options import (
     examples,
 )
 from traceview.cli.scan import EXIT_INPUT, files_read, scan_paths
+from traceview.report.known import TABLE_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,6 @@ from traceview.events import (
     NO_THREAD,
     NO_TIME,
     Arg,
-    BatchBuilder,
     Conversion,
     EventForm,
     Gap,
@@ -25,6 +24,7 @@ from traceview.events import (
     Refusal,
 )
 from traceview.formats.base import FormsOf, Wanted
+from traceview.formats.builder import BatchBuilder
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_grammar import DecodePlan, scanner
 

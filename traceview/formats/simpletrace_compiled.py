@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from traceview.events import NO_LINE, BatchBuilder, Int64Array, Kind
+from traceview.events import NO_LINE, Int64Array, Kind
 from traceview.formats import simpletrace_kernel as kernel
 from traceview.formats.base import BATCH_ROWS
+from traceview.formats.builder import BatchBuilder
 from traceview.formats.simpletrace_walk import RECORD_HEADER, Event, Layout, RecordWalker
 
 __all__ = ["MOST_IDS", "CompiledRecords"]

@@ -11,7 +11,6 @@ from traceview.events import (
     NO_LINE,
     NO_THREAD,
     NO_TIME,
-    BatchBuilder,
     EventForm,
     Gap,
     Kind,
@@ -20,6 +19,7 @@ from traceview.events import (
     to_int64,
 )
 from traceview.formats.base import FormsOf, Wanted
+from traceview.formats.builder import BatchBuilder
 from traceview.formats.declarations import Declarations
 from traceview.releases import ReleaseRange, release_key
 

@@ -18,7 +18,6 @@ from traceview.timeline.names import pointer
 
 __all__ = [
     "EVENT_COLUMNS",
-    "TABLE_FORMATS",
     "WINDOW_COLUMNS",
     "Writable",
     "batch_frame",
@@ -44,8 +43,6 @@ EVENT_COLUMNS = {
 """Columns of `events_frame`: `record` from 0 among all records, `line` from 1, `ts_ns` in ns of the trace's own
 clock, `tid` the process or thread id, `text` the arguments as the log backend writes them, but for bytes that are no
 UTF-8: pandas takes none, so they are written as ``\\xNN``."""
-
-TABLE_FORMATS = ("text", "csv", "jsonl", "parquet")
 
 
 class Writable(Protocol):

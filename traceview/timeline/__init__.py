@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from traceview.errors import MissingEventsError
 from traceview.events import EventBatch
-from traceview.timeline.devices import DeviceMap
-from traceview.timeline.iterations import IterationCounter
-from traceview.timeline.jobs import Job, JobTracker, Step
+from traceview.timeline.follow import Follower
+from traceview.timeline.jobs import Job
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import Nesting, build_nesting
-from traceview.timeline.requests import GuestRequest, RequestBuilder
+from traceview.timeline.requests import GuestRequest
 from traceview.vocabulary import Meaning, MeaningTable, Vocabulary
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class Timeline:
         last_record: int | None = None,
     ) -> Timeline:
         """Read the batches of a trace from its beginning and keep the records of the given range."""
-        names, devices, jobs, iterations = NameTracker(), DeviceMap(), JobTracker(), IterationCounter()
-        builder = RequestBuilder(names, devices)
+        follower = Follower()
         last = last_record if last_record is not None else (1 << 62)
         tables: list[MeaningTable] = []
         requests: list[GuestRequest] = []
@@ -57,21 +55,18 @@ class Timeline:
             empty = table.take(slice(0, 0))
             if not len(table):
                 break
-            iterations.number(table)
-            for row in table.rows(table.where(*NameTracker.MEANINGS)):
-                names.feed(row)
-            devices.feed(table)
-            for row in table.rows(table.where(*JobTracker.MEANINGS)):
-                ended += [job for step, job in jobs.feed(row) if step is Step.FINISHED]
-            requests += [r for r in builder.feed(table) if first_record <= r.first.record <= last]
+            complete, gone = follower.feed(table)
+            ended += gone
+            requests += [r for r in complete if first_record <= r.first.record <= last]
             if first_record <= int(table.record[-1]):
                 tables.append(table.between(first_record, last))
-        requests += [r for r in builder.finish() if first_record <= r.first.record <= last]
-        ended += jobs.finish()
+        complete, gone = follower.finish()
+        ended += gone
+        requests += [r for r in complete if first_record <= r.first.record <= last]
         if empty is None:
             raise MissingEventsError("the trace has no event that a timeline is made of")
         ended.sort(key=lambda j: j.start.record if j.start else 0)
-        return cls(MeaningTable.concat(tables) if tables else empty, names, requests, ended)
+        return cls(MeaningTable.concat(tables) if tables else empty, follower.names, requests, ended)
 
     @cached_property
     def nesting(self) -> Nesting:

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from traceview.events import EventBatch
-from traceview.timeline.devices import DeviceMap
+from traceview.timeline.follow import Follower
 from traceview.timeline.frames import requests_frame
-from traceview.timeline.iterations import IterationCounter
-from traceview.timeline.names import NameTracker
-from traceview.timeline.requests import RequestBuilder
 from traceview.vocabulary import Vocabulary
 
 __all__ = ["request_frames"]
@@ -22,13 +19,9 @@ def request_frames(vocabulary: Vocabulary, batches: Iterable[EventBatch]) -> Ite
 
     There is at least one table, an empty one where the trace has no request.
     """
-    names, devices, iterations = NameTracker(), DeviceMap(), IterationCounter()
-    builder = RequestBuilder(names, devices)
+    follower = Follower()
     for batch in batches:
-        table = vocabulary.interpret(batch)
-        iterations.number(table)
-        for row in table.rows(table.where(*NameTracker.MEANINGS)):
-            names.feed(row)
-        devices.feed(table)
-        yield requests_frame(builder.feed(table), names)
-    yield requests_frame(builder.finish(), names)
+        complete, _ = follower.feed(vocabulary.interpret(batch))
+        yield requests_frame(complete, follower.names)
+    complete, _ = follower.finish()
+    yield requests_frame(complete, follower.names)
