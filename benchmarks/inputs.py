@@ -20,7 +20,7 @@ from benchmarks.template import Template, TextTemplate, write_repeated
 
 __all__ = ["Input", "InputMaker", "parse_size", "size_text"]
 
-MAKER = 1
+MAKER = 2
 """Counted up when what is made changes: inputs of an older maker are made anew."""
 TEMPLATE_SHARE = 16
 """A template is this part of the size asked for, so that repetitions fill it evenly."""

@@ -58,10 +58,24 @@ class LogSource:
 
 
 def log_text(lines: LogLines, surplus: Sequence[bytes], share: float) -> bytes:
-    """Return lines as a log in which `share` of them matters; what is mixed in bears the time of what it follows."""
+    """Return lines as a log in which `share` of them matters.
+
+    What is mixed in bears the thread of what it follows. To write a record takes time: each that is mixed in makes it a
+    microsecond later for itself and all that follow.
+    """
     source, bearer = places(lines.wanted, share, len(surplus))
     rest = mixed(lines.rest, surplus, source)
-    return b"".join([lines.head[b] + r + b"\n" for b, r in zip(bearer.tolist(), rest, strict=True)])
+    late = np.cumsum(source < 0).tolist()
+    return b"".join(
+        [_later(lines.head[b], us) + r + b"\n" for b, us, r in zip(bearer.tolist(), late, rest, strict=True)]
+    )
+
+
+def _later(head: bytes, us: int) -> bytes:
+    """Return a prefix ``THREAD@SECONDS.MICROSECONDS:`` of a later time."""
+    thread, _, time = head.partition(b"@")
+    seconds, micros = divmod(int(time[:-1].replace(b".", b"")) + us, 1_000_000)
+    return b"%s@%d.%06d:" % (thread, seconds, micros)
 
 
 def windows_templates(source: LogSource, share: float, size: int) -> tuple[TextTemplate, TextTemplate]:
