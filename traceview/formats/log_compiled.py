@@ -22,6 +22,8 @@ __all__ = ["CompiledLines"]
 
 GIVE_UP_AFTER = 1 << 20
 """Bytes after which a log of which the kernel takes less than half is left to the Python path."""
+MOST_JOBS = 8
+"""More threads would only wait for what follows them, each with a block in its hands."""
 MOST_NAMES = 4096
 """Beyond so many names new ones are not looked out for: they are words of some other output."""
 
@@ -43,8 +45,10 @@ class CompiledLines:
     def ahead(self, blocks: Iterable[Block], jobs: int) -> Iterator[tuple[Block, Go | None]]:
         """Yield blocks in order, each with what was found in it by threads that scan ahead.
 
-        There is one thread less than `jobs`: the caller's has the rest of the work. With one job, `take` scans.
+        There is one thread less than `jobs` (and `MOST_JOBS`): the caller's has the rest of the work. With one job,
+        `take` scans.
         """
+        jobs = min(jobs, MOST_JOBS)
         if jobs < 2:
             yield from ((block, None) for block in blocks)
             return
