@@ -19,7 +19,10 @@ The tables:
     `COUNTED` for an event whose records are only counted, or `LEFT` for one that the Python path decodes.
 ``plan`` (u64)
     Steps of four: opcode, and a literal of up to eight bytes that stands before its value: bytes, mask, size. A plan
-    begins with a step of its own: code of the form, and the place of the plan to try next (0 for none).
+    begins with a step of its own: code of the form, and the place of the plan to try next (0 for none). `POINTER` to
+    `ALT_HEX` are the value terminals of the grammar by the same names; `REST` is a string that goes up to the end of
+    the line, `STRING` one that goes on as long as the rest of the line has the form of the steps behind it; `NOTHING`
+    is a literal alone (of those longer than eight bytes, a part), `END` the end of the line.
 """
 
 from __future__ import annotations
