@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 
 from tests import strategies
 from tests.conftest import CapturePath
-from tests.formats import Reading, read_log
+from tests.formats import Reading, declared, read, read_log
 from tests.writers import MemorySource, log_line
 from traceview import compiled
 from traceview.compiled import LOG, kernel_function
 from traceview.detect.scan import SCAN_MEANINGS
 from traceview.events import ReadStats
 from traceview.formats import log
+from traceview.formats.base import FormsOf
+from traceview.formats.declarations import Declarations
 from traceview.vocabulary import builtin
 
 NEVER = 1 << 62
@@ -35,14 +38,27 @@ def told(stats: ReadStats) -> dict[str, object]:
     return {slot: getattr(stats, slot) for slot in ReadStats.__slots__}
 
 
-def both(data: bytes, *, everything: bool, chunk_bytes: int = 1 << 20, jobs: int = 1) -> tuple[Reading, Reading]:
+def both(
+    data: bytes,
+    *,
+    everything: bool,
+    chunk_bytes: int = 1 << 20,
+    jobs: int = 1,
+    declarations: Declarations | None = None,
+    forms_of: FormsOf | None = None,
+) -> tuple[Reading, Reading]:
     wanted = (lambda _name: True) if everything else for_a_scan
     readings = []
     for compiled_from in (0, NEVER):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(compiled, "COMPILED_FROM", compiled_from)
             patch.setattr(compiled, "COMPILE_FROM", compiled_from)
-            readings.append(read_log(data, wanted=wanted, chunk_bytes=chunk_bytes, jobs=jobs))
+            readings.append(
+                read(
+                    log.FORMAT, data, wanted=wanted, chunk_bytes=chunk_bytes, jobs=jobs, declarations=declarations,
+                    forms_of=forms_of,
+                )
+            )  # fmt: skip
     return readings[0], readings[1]
 
 
@@ -120,6 +136,69 @@ def test_a_log_that_the_compiled_path_cannot_take_is_given_back_to_the_python_pa
     bare = b"".join(b"mirror_before_drain s 0x%x dirty count 0\n" % i for i in range(60_000))
     reading = assert_alike(bare)
     assert reading.stats.records == 60_000
+
+
+def any_form_of(*declarations: str) -> FormsOf:
+    """Return what knows an event by several declarations, the first the newest."""
+    forms = [declared(d).all[0].form for d in declarations]
+    return lambda name: [f for f in forms if f.name == name]
+
+
+@pytest.mark.parametrize(
+    ("newest", "older", "text"),
+    [
+        ('foo(uint64_t n) "n %u"', 'foo(const char *s) "n %s"', b"n 12345678901234567"),
+        ('foo(int n) "n %d"', 'foo(const char *s) "n %s"', b"n -12345678901234567"),
+        ('foo(uint64_t n) "n %#x"', 'foo(const char *s) "n %s"', b"n 00"),
+        ('foo(uint64_t n) "%xbytes"', 'foo(const char *s) "%s"', b"41bytes"),
+        ('foo(int a, int b) "%d%d"', 'foo(const char *s) "%s"', b"123"),
+        ('foo(uint64_t n) "%#xx"', 'foo(const char *s) "%s"', b"0x"),
+    ],
+    ids=["more digits than are read", "with a sign", "several zeros", "letters behind", "digits behind", "an x behind"],
+)
+def test_an_older_form_does_not_take_what_the_python_path_reads_by_the_newest(
+    newest: str, older: str, text: bytes
+) -> None:
+    data = b"1@2.000003:foo 1\n1@2.000003:foo " + text + b"\n"
+    compiled, interpreted = both(data, everything=True, forms_of=any_form_of(newest, older))
+    assert compiled.records == interpreted.records
+    assert "s" not in compiled.records[-1].values
+
+
+def test_a_string_ends_where_the_python_path_ends_it_before_a_number_of_many_digits() -> None:
+    line = b"1@2.000003:foo a: 5 b: 12345678901234567 c\n"
+    declarations = declared('foo(const char *s, int n, const char *t) "%s: %d %s"')
+    compiled, interpreted = both(line * 2, everything=True, declarations=declarations)
+    assert compiled.records == interpreted.records
+    assert compiled.records[1].values == {"s": "a: 5 b", "n": 12345678901234567, "t": "c"}
+
+
+def test_a_long_line_with_two_strings_and_a_carriage_return_takes_no_time() -> None:
+    line = b"1@2.000003:foo " + b": " * 400_000 + b"\r\n"
+    declarations = declared('foo(const char *s, const char *t) "%s: %s"')
+    began = time.process_time()
+    compiled, interpreted = both(line * 2, everything=True, declarations=declarations)
+    assert time.process_time() - began < 5
+    assert compiled.records == interpreted.records
+
+
+def test_bytes_of_a_declaration_that_are_no_utf_8_are_read_as_they_stand() -> None:
+    declarations = declared('foo(int n) "\udcff %d"')
+    compiled, interpreted = both(b"1@2.000003:foo \xff 5\n" * 2, everything=True, declarations=declarations)
+    assert compiled.records == interpreted.records
+    assert [r.values for r in compiled.records] == [{"n": 5}] * 2
+
+
+BEFORE = b"mirror_before_drain s 0x1 dirty count 0\n" * 8
+BARE = b"a_name_without_form 1\n"
+OTHER_TIME = b"2016-03-30T13:29:13.000001Z mirror_before_drain s 0x1 dirty count 0\n"
+PREFIXED = b"1@2.000003:mirror_before_drain s 0x1 dirty count 0\n"
+
+
+@pytest.mark.parametrize("left", [BARE, OTHER_TIME], ids=["a name without prefix", "a time of another kind"])
+def test_a_line_is_read_by_what_stands_before_it_alone(left: bytes) -> None:
+    data = BEFORE + left + PREFIXED + left + PREFIXED
+    assert assert_alike(data, everything=True, chunk_bytes=len(BEFORE)).records
 
 
 def test_more_threads_than_the_set_holds_are_all_told() -> None:

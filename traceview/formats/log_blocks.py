@@ -59,6 +59,8 @@ class Blocks:
             capacity = len(buffer) - PADDING
             if filled == capacity:
                 if filled > MAX_LINE or skipping:
+                    if passed_over >= 0 and not skipping:  # the line before this one is too long, too
+                        yield Block(self._buffer(), 0, base, passed_over)
                     passed_over = passed_over if skipping else base
                     base, filled, skipping = base + filled, 0, True
                 else:

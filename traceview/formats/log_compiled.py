@@ -95,10 +95,6 @@ class CompiledLines:
         """Put the records of one go and those of its stops into the reader, in order."""
         reader, stats = self._reader, self._reader.stats
         self._careful = go.careful
-        if go.first_ts_ns >= 0:
-            reader.prefixed = True
-            if stats.first_ts_ns == NO_TIME:
-                stats.first_ts_ns = go.first_ts_ns
         met = [(records, b"%d" % thread) for thread, records in go.threads.tolist()]
         record_base, line_base = stats.records, stats.lines
         self._intern(block, go)
@@ -108,6 +104,8 @@ class CompiledLines:
         for place, row, before, line, time in go.stops.tolist():
             go.record[numbered:row] += record_base
             numbered = row
+            if before:
+                self._begun(go)
             reader.threads.update(name for records, name in met if records < before)
             if before > taken:  # else the last time is that of the stop before
                 stats.last_ts_ns = time
@@ -121,12 +119,21 @@ class CompiledLines:
                 given = row
         go.record[numbered:] += record_base
         self._give(go, given, len(go.code), reader.builder.close())
+        if go.records:
+            self._begun(go)
         reader.threads.update(name for _, name in met)
         stats.records, stats.lines = record_base + go.records, line_base + go.lines
         if go.records > taken:
             stats.last_ts_ns = go.last_ts_ns
         for code in np.flatnonzero(go.counts).tolist():
             reader.events[self._builder.names[code]].count += int(go.counts[code])
+
+    def _begun(self, go: Go) -> None:
+        """Note that the first record of a go was taken: what stands before it is read as if it were not there."""
+        reader = self._reader
+        reader.prefixed = True
+        if reader.stats.first_ts_ns == NO_TIME:
+            reader.stats.first_ts_ns = go.first_ts_ns
 
     def _give(self, go: Go, first: int, last: int, run: int) -> None:
         if first < last:

@@ -30,6 +30,8 @@ from __future__ import annotations
 import numpy as np
 
 from traceview.formats.words_kernel import (
+    BEYOND,
+    NONE,
     decimal,
     first_byte,
     hexadecimal,
@@ -77,7 +79,11 @@ _SLOT = 16  # of the prefixes met: three words and their masks, size, thread, ti
 
 
 def decode(b, first, plan, at, args, out):
-    """Write the arguments of the text at `first` from ``args[out]`` on; return its form's code and its end, or -1."""
+    """Write the arguments of the text at `first` from ``args[out]`` on; return its form's code and its end, or -1.
+
+    A text with something that is not read here is of no form at all: the next one might fit what the Python path finds
+    to be of this one.
+    """
     while True:
         k = first
         arg = out
@@ -113,17 +119,21 @@ def decode(b, first, plan, at, args, out):
                         args[arg], k = hexadecimal(b, k + 2)
                     else:
                         args[arg] = _0
-                        k = k + 1 if b[k] == 48 else np.int64(-1)
+                        k = (BEYOND if b[k + 1] == 48 else k + 1) if b[k] == 48 else NONE
                     arg += 1
                 elif op == _OP_REST:
                     end = line_end(b, k)
                     args[arg] = (np.uint64(k) << _STRING_SHIFT) | np.uint64(end - k)
                     arg += 1
-                    k = np.int64(-1) if b[end - 1] == 13 else end
+                    k = BEYOND if b[end - 1] == 13 else end
                 elif op != _OP_NOTHING:
                     string, begin, behind, string_arg = step, k, line_end(b, k) + 1, arg
+                    if b[behind - 2] == 13:  # no form ends so: not to try all places
+                        k = BEYOND
                     break
                 step += STEP
+            if k == BEYOND:
+                return np.int64(-1), np.int64(-1)
             if behind <= begin:
                 break
             # A string takes as much as leaves the rest of the line its form.

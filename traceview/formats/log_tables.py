@@ -20,6 +20,7 @@ _OPS = {
     "POINTER": kernel.POINTER, "DECIMAL": kernel.DECIMAL, "UNSIGNED": kernel.UNSIGNED, "HEX": kernel.HEX,
     "ALT_HEX": kernel.ALT_HEX,
 }  # fmt: skip
+_LIKE_DIGITS = tuple("0123456789abcdefx")
 MOST_STOPS = 4096
 """Stops in one go over a block."""
 BYTES_A_RECORD = 48
@@ -174,19 +175,27 @@ def _steps(form: EventForm) -> list[tuple[int, bytes]] | None:
     literal = b""
     for i, piece in enumerate(form.line):
         if isinstance(piece, str):
-            literal += piece.encode("utf-8")
+            literal += piece.encode("utf-8", "surrogateescape")
             continue
         if piece.terminal == "STRING" and not piece.width and piece.arg >= 0:
             op = kernel.REST if i == len(form.line) - 1 else kernel.STRING
             if op == kernel.STRING and kernel.STRING in dict(steps):
                 return None  # to try out where both of two end would take too long
-        elif piece.terminal in _OPS and not piece.width and piece.arg >= 0:
+        elif piece.terminal in _OPS and not piece.width and piece.arg >= 0 and not _prolonged(form, i):
             op = _OPS[piece.terminal]
         else:
             return None
         steps += _after(literal, op)
         literal = b""
     return steps + _after(literal, kernel.END)
+
+
+def _prolonged(form: EventForm, i: int) -> bool:
+    """Say whether what follows a number may look like more of it: the kernel takes all digits that there are."""
+    following = form.line[i + 1] if i + 1 < len(form.line) else ""
+    if isinstance(following, Conversion):
+        return following.terminal != "STRING"
+    return following[:1] in _LIKE_DIGITS
 
 
 def _after(literal: bytes, op: int) -> list[tuple[int, bytes]]:

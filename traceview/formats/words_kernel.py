@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["decimal", "first_byte", "hexadecimal", "line_end", "pointer", "six_digits", "up_to_blank", "word"]
+__all__ = [
+    "BEYOND", "NONE", "decimal", "first_byte", "hexadecimal", "line_end", "pointer", "six_digits", "up_to_blank",
+    "word",
+]  # fmt: skip
+
+NONE, BEYOND = np.int64(-1), np.int64(-2)
+"""Instead of the place where a number ends: there is no number, or one that is not read, of more than 16 digits."""
 
 _0, _1, _4, _6, _7, _8, _9, _10 = (np.uint64(i) for i in (0, 1, 4, 6, 7, 8, 9, 10))
 _16, _24, _32, _40, _48, _56 = (np.uint64(i) for i in (16, 24, 32, 40, 48, 56))
@@ -87,13 +93,13 @@ def eight_hex(w):
 
 
 def hexadecimal(b, k):
-    """Return the value of the digits at `k`, and where they end; -1 where there are none, or more than 16."""
+    """Return the value of the digits at `k`, and where they end, `NONE` or `BEYOND`."""
     w = word(b, k)
     f = no_hex(w)
     if f != _0:
         n = first_byte(f)
         if n == 0:
-            return _0, np.int64(-1)
+            return _0, NONE
         return eight_hex(w) >> np.uint64(4 * (8 - n)), k + n
     high = eight_hex(w)
     w = word(b, k + 8)
@@ -103,7 +109,7 @@ def hexadecimal(b, k):
         low = eight_hex(w) >> np.uint64(4 * (8 - n)) if n > 0 else _0
         return (high << np.uint64(4 * n)) | low, k + 8 + n
     if no_hex(word(b, k + 16)) & _HIGHS & _BYTE == _0:
-        return _0, np.int64(-1)
+        return _0, BEYOND
     return (high << _32) | eight_hex(w), k + 16
 
 
@@ -119,13 +125,13 @@ def eight_digits(d):
 
 
 def decimal(b, k):
-    """Return the value of the digits at `k`, and where they end; -1 where there are none, or more than 16."""
+    """Return the value of the digits at `k`, and where they end, `NONE` or `BEYOND`."""
     d = word(b, k) ^ _ZEROS
     f = no_digit(d)
     if f != _0:
         n = first_byte(f)
         if n == 0:
-            return _0, np.int64(-1)
+            return _0, NONE
         return eight_digits(d << np.uint64(8 * (8 - n))), k + n
     value = eight_digits(d)
     d = word(b, k + 8) ^ _ZEROS
@@ -136,16 +142,16 @@ def decimal(b, k):
     if n > 0:
         value = value + eight_digits(d << np.uint64(8 * (8 - n)))
     if n == 8 and 48 <= b[k + 16] <= 57:
-        return _0, np.int64(-1)
+        return _0, BEYOND
     return value, k + 8 + n
 
 
 def pointer(b, k):
-    """Return the value of a pointer at `k`, ``0x`` and digits or ``(nil)``, and where it ends, or -1."""
+    """Return the value of a pointer at `k`, ``0x`` and digits or ``(nil)``, and where it ends, `NONE` or `BEYOND`."""
     w = word(b, k)
     if w & _TWO_BYTES == _0X:
         return hexadecimal(b, k + 2)
-    return _0, k + 5 if w & _FIVE_BYTES == _NIL else np.int64(-1)
+    return _0, k + 5 if w & _FIVE_BYTES == _NIL else NONE
 
 
 def six_digits(b, k):
