@@ -22,6 +22,8 @@ __all__ = ["CompiledLines"]
 
 GIVE_UP_AFTER = 1 << 20
 """Bytes after which a log of which the kernel takes less than half is left to the Python path."""
+MOST_AHEAD = 8
+"""Blocks that are held at most while they are scanned ahead: on a machine of many cores, more would only wait."""
 MOST_NAMES = 4096
 """Beyond so many names new ones are not looked out for: they are words of some other output."""
 
@@ -48,6 +50,7 @@ class CompiledLines:
         if jobs < 2:
             yield from ((block, None) for block in blocks)
             return
+        jobs = min(jobs, MOST_AHEAD)
         with ThreadPoolExecutor(jobs - 1, thread_name_prefix="traceview") as pool:
             scanned: deque[tuple[Block, Future[Go] | None]] = deque()
             for block in blocks:
