@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,9 @@ from traceview.events import ReadStats
 from traceview.formats import log
 from traceview.formats.base import FormsOf
 from traceview.formats.declarations import Declarations
+from traceview.formats.log_blocks import PADDING, Block
+from traceview.formats.log_compiled import MOST_JOBS, CompiledLines
+from traceview.formats.log_lines import LineReader
 from traceview.vocabulary import builtin
 
 NEVER = 1 << 62
@@ -212,6 +215,24 @@ def test_without_llvmlite_the_python_path_is_used(monkeypatch: pytest.MonkeyPatc
 def test_the_environment_can_turn_the_compiled_path_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACEVIEW_COMPILED", "0")
     assert kernel_function(LOG, wait=True) is None
+
+
+def test_however_many_jobs_there_are_a_few_blocks_are_held() -> None:
+    function = kernel_function(LOG, wait=True)
+    assert function is not None
+    reader = LineReader(builtin().forms_of, None, for_a_scan, ReadStats())
+    read: list[Block] = []
+
+    def blocks() -> Iterator[Block]:
+        for _ in range(100):
+            read.append(Block(bytearray(1 + PADDING), 0, 0))
+            yield read[-1]
+
+    ahead = CompiledLines(reader, function).ahead(blocks(), 1000)
+    assert isinstance(ahead, Generator)
+    next(ahead)
+    assert len(read) <= MOST_JOBS + 1
+    ahead.close()
 
 
 def test_a_reading_that_is_given_up_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
