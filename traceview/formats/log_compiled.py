@@ -45,22 +45,40 @@ class CompiledLines:
     def ahead(self, blocks: Iterable[Block], jobs: int) -> Iterator[tuple[Block, Go | None]]:
         """Yield blocks in order, each with what was found in it by threads that scan ahead.
 
-        There is one thread less than `jobs` (and `MOST_JOBS`): the caller's has the rest of the work. With one job,
-        `take` scans.
+        There is one thread less than `jobs` (and `MOST_JOBS`): the caller's has the rest of the work, and scans, too,
+        where it would wait. With one job, `take` scans.
         """
         jobs = min(jobs, MOST_JOBS)
         if jobs < 2:
             yield from ((block, None) for block in blocks)
             return
         with ThreadPoolExecutor(jobs - 1, thread_name_prefix="traceview") as pool:
-            scanned: deque[tuple[Block, Future[Go] | None]] = deque()
+            scanned: deque[tuple[Block, Future[Go]]] = deque()
             for block in blocks:
-                scanned.append((block, pool.submit(self._go(), block, 0) if self.worth_it else None))
+                if not self.worth_it:
+                    yield from self._all(scanned)
+                    yield block, None
+                    continue
+                scanned.append((block, pool.submit(self._go(), block, 0)))
                 if len(scanned) > jobs:
-                    first, go = scanned.popleft()
-                    yield first, go.result() if go is not None else None
-            for block, go in scanned:
-                yield block, go.result() if go is not None else None
+                    yield self._first(scanned)
+            yield from self._all(scanned)
+
+    def _all(self, scanned: deque[tuple[Block, Future[Go]]]) -> Iterator[tuple[Block, Go]]:
+        while scanned:
+            yield self._first(scanned)
+
+    def _first(self, scanned: deque[tuple[Block, Future[Go]]]) -> tuple[Block, Go]:
+        """Take the first block out, with what was found in it; scan another that waits for a thread meanwhile."""
+        first, found = scanned.popleft()
+        if not found.done():
+            for place, (block, waiting) in enumerate(scanned):
+                if waiting.cancel():
+                    here: Future[Go] = Future()
+                    here.set_result(self._go()(block, 0))
+                    scanned[place] = block, here
+                    break
+        return first, found.result()
 
     def _go(self) -> Callable[[Block, int], Go]:
         """Return what looks at the lines of a block from a place on; what it finds may end before the block does."""
