@@ -95,34 +95,33 @@ class JobTracker:
 
     def feed(self, row: Row) -> Iterator[tuple[Step, Job]]:
         """Take a record of one of `MEANINGS`, in file order; yield what it did."""
-        mark = Mark.of(row)
         match row.meaning:
             case Meaning.ROOT_DETACH:
                 self._node_of.pop(row.role("blk"), None)
                 self._detached[row.role("child")] = (row.role("blk"), row.role("node"))
                 return
             case Meaning.ROOT_ATTACH:
-                yield from self._attach(row, mark)
+                yield from self._attach(row)
                 return
             case Meaning.PIVOT:
                 exits = self._exits.get(row.tid)
                 if exits:
                     job = exits[-1]
-                    job.pivoted, job.target, job.pivot = True, row.role("target"), mark
+                    job.pivoted, job.target, job.pivot = True, row.role("target"), Mark.of(row)
                 return
             case Meaning.JOB_IS_COMMIT:
                 self._commits.add(row.role("job"))
                 return
             case Meaning.JOB_START:
-                yield from self._start(row, mark)
+                yield from self._start(row, Mark.of(row))
                 return
             case Meaning.COROUTINE_ENTER:
                 job_or_none = self.running.get(row.role("job"))
                 if job_or_none and job_or_none.before_drain and not job_or_none.drained:
-                    job_or_none.drained = mark
+                    job_or_none.drained = Mark.of(row)
                 return
             case _:
-                yield from self._progress(row, mark)
+                yield from self._progress(row)
 
     def finish(self) -> Iterator[Job]:
         """Yield the jobs that the trace leaves unfinished, in the order of their start."""
@@ -145,7 +144,9 @@ class JobTracker:
             job.devices = {b: None for b, n in self._node_of.items() if n == node}
         self.running[key] = job
 
-    def _progress(self, row: Row, mark: Mark) -> Iterator[tuple[Step, Job]]:
+    def _progress(self, row: Row) -> Iterator[tuple[Step, Job]]:
+        if row.meaning is Meaning.JOB_STATE and row.string("state") not in ("concluded", "null"):
+            return
         key = row.role("job")
         job = self.running.get(key)
         if job is not None and job.left and row.meaning in _LIVING:
@@ -155,6 +156,7 @@ class JobTracker:
             if row.meaning not in _LIVING:
                 return  # of another kind of job, or of one whose end alone is seen
             job = self.running[key] = Job(key)
+        mark = Mark.of(row)
         match row.meaning:
             case Meaning.JOB_LOOK:
                 job.looks += 1
@@ -181,13 +183,13 @@ class JobTracker:
                     yield from self._finished(job)
             case Meaning.JOB_COMPLETED:
                 job.completed, job.ret = mark, row.role("ret")
-            case Meaning.JOB_STATE if row.string("state") in ("concluded", "null"):
+            case Meaning.JOB_STATE:
                 job.ended = mark
                 yield from self._finished(job)
             case _:
                 pass
 
-    def _attach(self, row: Row, mark: Mark) -> Iterator[tuple[Step, Job]]:
+    def _attach(self, row: Row) -> Iterator[tuple[Step, Job]]:
         child, blk, node = row.role("child"), row.role("blk"), row.role("node")
         before = self._detached.pop(child, None)
         self._node_of[blk] = node
@@ -199,6 +201,7 @@ class JobTracker:
             blks.append(blk)
         else:
             self._moved[old] = (node, [blk])
+        mark = Mark.of(row)
         for job in list(self.running.values()):
             if job.completed is None or job.switched is not None:
                 continue

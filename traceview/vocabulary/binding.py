@@ -117,7 +117,8 @@ class Binding:
         codes = batch.code if rows is None else batch.code[rows]
         plain, slot, scale, others = self._plain_terms(role)
         if rows is not None and len(rows) and plain[codes].all():  # requests, most of the time
-            return batch.args[rows, slot[codes]] * scale[codes]
+            found = batch.args[rows, slot[codes]]
+            return found * scale[codes] if (scale != 1).any() else found
         values = np.full(len(codes), -1 if role in STRING_ROLES else 0, dtype=np.int64)
         places = np.flatnonzero(plain[codes]) if len(codes) else np.zeros(0, dtype=np.int64)
         if len(places):
