@@ -28,8 +28,6 @@ MOST_TEMPLATE = 64 << 20
 WINDOWS_RATIO = 100
 """How many times the windows of the one file the other has."""
 SAMPLE_BYTES = 1 << 20
-XZ_PART = 8
-"""xz is packed and unpacked slowly: its input is this part of the others."""
 _SPARE = 64 << 20
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -177,12 +175,8 @@ class InputMaker:
         return small._made("sample-1M.log", SAMPLE_BYTES, make)
 
     def compressed(self, kind: str, suffix: str) -> Input:
-        """Return the 10% log of a kind packed as ``gz``, ``xz`` or ``zst``; xz packs a part of it (`XZ_PART`)."""
-        maker = self
-        if suffix == "xz":
-            maker = InputMaker(self.work.parent, self.size // XZ_PART, self.captures)
-            maker._sources = self._sources
-        plain = maker.text(kind, 10)
+        """Return the 10% log of a kind packed as ``gz``, ``xz`` or ``zst``."""
+        plain = self.text(kind, 10)
         path = plain.path.with_name(f"{plain.path.name}.{suffix}")
         note = path.with_name(f"{path.name}.json")
         kept = _kept(path, note)
