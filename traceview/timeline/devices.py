@@ -94,9 +94,8 @@ class DeviceMap:
         if not len(table):
             return
         self._recent = [t for t in self._recent if int(t.record[-1]) >= int(table.record[0]) - REACH_BACK]
-        if table.where(Meaning.DEVICE_REQUEST).any():
-            self.device_requests = True
-            self._recent.append(table)
+        self._recent.append(table)
+        self.device_requests |= bool(table.where(Meaning.DEVICE_REQUEST).any())
         rows, blks, different = table.handed_over()
         undecided = [blk for blk in different if blk not in self._done]
         looked_at = [rows[blks == blk][: MOST_LOOKS - self._looks[blk]] for blk in undecided]
@@ -111,8 +110,8 @@ class DeviceMap:
             a, b = np.searchsorted(table.record, [first, last])
             rows = int(a) + np.flatnonzero(table.meaning[a:b] == Meaning.DEVICE_REQUEST)
             parts.append(_Requests.of(table, rows, "device"))
-        taken_up = _Requests.concat(parts) if parts else submitted
-        made_by = _made_by(submitted, taken_up) if parts else np.full(len(submitted.record), -1, dtype=np.int64)
+        taken_up = _Requests.concat(parts)
+        made_by = _made_by(submitted, taken_up)
         voting = made_by >= 0
         for blk in distinct(submitted.owner):
             rows = np.flatnonzero(submitted.owner == blk)
