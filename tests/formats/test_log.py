@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.formats import Reading, Record, declared, read_log
 from tests.writers import PREFIXES, log_line
-from traceview import compiled
 from traceview.events import NO_THREAD, NO_TIME
 from traceview.formats import log, log_blocks, log_lines
 from traceview.formats.log_grammar import explain
@@ -25,13 +24,7 @@ EXIT = "bs 0x10 job 0x20 ret 0 should_complete 1"
 EXIT_VALUES: dict[str, int | str] = {"bs": 0x10, "job": 0x20, "ret": 0, "should_complete": 1}
 
 
-@pytest.fixture(scope="module", autouse=True, params=["interpreted", "compiled"])
-def engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run everything here once for each path that lines can take."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
-        patch.setattr(compiled, "COMPILE_FROM", 0)
-        yield
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def exit_line(*, prefix: str = "epoch", thread: int = 4711, ts_us: int = TIME_US) -> bytes:

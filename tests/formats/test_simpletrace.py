@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.formats import Reading, Record, declared, read_log, read_simpletrace
 from tests.writers import MemorySource, SimpletraceWriter, Value
-from traceview import compiled
 from traceview.errors import DeclarationsMismatchError, DeclarationsNeededError, UnsupportedVersionError
 from traceview.events import NO_LINE, NO_THREAD, EventBatch, EventForm, Kind
 from traceview.formats import simpletrace, simpletrace_compiled
@@ -43,13 +42,7 @@ ORDERS = pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
 OPEN: tuple[Value, ...] = (0x55, b"/srv/a b.img", 0xA022, b"raw")
 
 
-@pytest.fixture(scope="module", autouse=True, params=["interpreted", "compiled"])
-def engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run everything here once for each path that records can take."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "COMPILED_FROM", 0 if request.param == "compiled" else 1 << 62)
-        patch.setattr(compiled, "COMPILE_FROM", 0)
-        yield
+pytestmark = pytest.mark.usefixtures("engine")
 
 
 def writer(version: int, order: str = "<", *, mapped: bool = True) -> SimpletraceWriter:
