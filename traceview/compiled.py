@@ -29,12 +29,14 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["KERNELS", "LOG", "SIMPLETRACE", "Kernel", "cache_folder", "kernel_for", "kernel_function"]
+__all__ = ["KERNELS", "LOG", "PADDING", "SIMPLETRACE", "Kernel", "cache_folder", "kernel_for", "kernel_function"]
 
 COMPILED_FROM = 4 << 20
 """Bytes of a trace from which on a kernel is worth loading."""
 COMPILE_FROM = 48 << 20
 """Bytes from which on it is worth compiling where it never was: some seconds, once."""
+PADDING = 64
+"""Bytes behind what a kernel is to look at that it may read, whatever stands in them."""
 
 _DECLARED = re.compile(r"^declare .*@(?!llvm\.)([A-Za-z_]\w*)\(", re.MULTILINE)
 _BUILTIN = ("memcpy", "memmove", "memset")
@@ -133,6 +135,12 @@ def cache_folder() -> Path:
 
 
 def _file_of(kernel: Kernel) -> Path:
+    return cache_folder() / _object_name(kernel)
+
+
+@cache
+def _object_name(kernel: Kernel) -> str:
+    """Return the name of a kernel's object file, a digest of all that it depends on (a log may ask block by block)."""
     import llvmlite  # noqa: PLC0415
     import llvmlite.binding as llvm  # noqa: PLC0415
 
@@ -143,7 +151,7 @@ def _file_of(kernel: Kernel) -> Path:
         platform.python_version(),
     )  # fmt: skip
     digest = hashlib.sha256("\n".join(made_of).encode()).hexdigest()
-    return cache_folder() / f"{kernel.function}-{digest[:20]}.o"
+    return f"{kernel.function}-{digest[:20]}.o"
 
 
 def _module(kernel: Kernel) -> ModuleType:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from traceview.compiled import PADDING
 from traceview.formats import log_blocks
-from traceview.formats.log_blocks import PADDING, Block, Blocks
+from traceview.formats.log_blocks import Block, Blocks
 
 texts = st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\n", b" ")), max_size=20).map(b"\n".join)
 

@@ -15,13 +15,13 @@ from tests.conftest import CapturePath
 from tests.formats import Reading, declared, read, read_log
 from tests.writers import MemorySource, log_line
 from traceview import compiled
-from traceview.compiled import LOG, kernel_function
+from traceview.compiled import LOG, PADDING, kernel_function
 from traceview.detect.scan import SCAN_MEANINGS
 from traceview.events import ReadStats
 from traceview.formats import log
 from traceview.formats.base import FormsOf
 from traceview.formats.declarations import Declarations
-from traceview.formats.log_blocks import PADDING, Block
+from traceview.formats.log_blocks import Block
 from traceview.formats.log_compiled import MOST_JOBS, CompiledLines
 from traceview.formats.log_lines import LineReader
 from traceview.vocabulary import builtin

@@ -41,7 +41,7 @@ def score(head: bytes) -> float:
 class LogReader:
     """Reads one log. Never raises for what stands in the file: it is counted, kept apart, or marked as a gap.
 
-    `jobs` is how many threads may scan blocks ahead; one job scans them in turn with the rest of the work.
+    With more than one of `jobs`, other threads scan blocks ahead of this one.
     """
 
     def __init__(self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1) -> None:

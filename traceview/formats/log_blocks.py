@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["MAX_LINE", "PADDING", "Block", "Blocks"]
+from traceview.compiled import PADDING
+
+__all__ = ["MAX_LINE", "Block", "Blocks"]
 
 MAX_LINE = 1 << 24
 """A line longer than this is no record; it is passed over without being held in memory."""
-PADDING = 64
-"""Bytes behind the lines of a block that may be read, whatever stands in them."""
 
 
 @dataclass(frozen=True, slots=True)

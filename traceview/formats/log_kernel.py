@@ -7,7 +7,7 @@ it as terminals (the tests hold both to the same answers on real, generated and 
 in tables that are made from the forms (`formats.log_tables`).
 
 It reads eight bytes at a time (`words_kernel`): a block is followed by some bytes that may be anything
-(`log_blocks.PADDING`). These are plain functions over pointers and 64-bit numbers; `traceview.compiled` makes machine
+(`compiled.PADDING`). These are plain functions over pointers and 64-bit numbers; `traceview.compiled` makes machine
 code of them.
 
 The tables:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from traceview.compiled import SIMPLETRACE, kernel_for
+from traceview.compiled import PADDING, SIMPLETRACE, kernel_for
 from traceview.errors import DeclarationsNeededError, UnsupportedVersionError
 from traceview.events import NO_LINE, NO_TIME, EventBatch, Gap, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
@@ -31,8 +31,6 @@ __all__ = ["FORMAT", "SimpletraceReader"]
 MAGIC = 0xF2B177CB0AA429B4
 HEADER_ID = (1 << 64) - 1
 FILE_HEADER = 24
-PADDING = 64
-"""Bytes behind those of a block that a kernel may read, whatever stands in them."""
 _WRITERS = {0: "QEMU 0.14 to 1.1", 1: "no released QEMU (a development tree between 1.1 and 1.2)"}
 _RELEASES = {2: "1.2 to 2.0", 3: "2.1 to 2.7", 4: "2.8 and newer"}
 
