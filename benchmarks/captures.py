@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from traceview.detect import Scanner
-from traceview.rules import builtin_rules
+from traceview.rules import load_rules
 from traceview.vocabulary import Meaning, builtin
 
 __all__ = ["ROOT", "LogLines", "UnusableInputError", "captures_folder", "file_bytes", "is_wanted", "meaning_of"]
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _RECORD = re.compile(rb"(\d+@\d{10}\.\d{6}:)(([a-zA-Z_]\w*) .*|([a-zA-Z_]\w*))")
 """A record with the prefix of QEMU 2.3 to 9.0; other lines are left out of what is made."""
-_wanted_by_scan = Scanner(builtin(), {r.id for r in builtin_rules()}).wanted
+_wanted_by_scan = Scanner(builtin(), load_rules(plugins=False)).wanted
 
 
 class UnusableInputError(Exception):

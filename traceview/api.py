@@ -15,10 +15,10 @@ from traceview.formats import FORMATS, Detection, detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
 from traceview.formats.log_grammar import event_name, explain
-from traceview.rules import builtin_rules, rule_by_id
+from traceview.rules import RuleSet, load_rules
 from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
-from traceview.vocabulary import Vocabulary, builtin
+from traceview.vocabulary import Dating, Vocabulary, builtin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,14 +82,18 @@ class Trace:
         self.stats = reader.stats
         return reader
 
-    def scan(self, rules: Iterable[str] | None = None, *, keep_witness: bool = False) -> ScanResult:
+    def scan(
+        self, rules: RuleSet | Iterable[str] | None = None, *, keep_witness: bool = False, qemu: str | None = None
+    ) -> ScanResult:
         """Judge the windows of the trace.
 
-        `rules` limits the scan to rules by id (`UnknownNameError` for one that is not known). With `keep_witness`
-        each window with requests keeps the records around it, which `traceview show` draws.
+        `rules` are those to judge by: a set (`load_rules`), or some of the built-in ones by id (`UnknownNameError` for
+        one that is not known); None takes the package's and those of plug-ins. With `keep_witness` each window with
+        requests keeps the records around it, which `traceview show` draws. `qemu` is the release that wrote the trace
+        (``7.2``, ``2.6.0-rc3``); None deduces it. Raises ValueError for text that is no release.
         """
-        chosen = {rule_by_id(r).id for r in rules} if rules is not None else {r.id for r in builtin_rules()}
-        scanner = Scanner(self.vocabulary, chosen, keep_witness=keep_witness)
+        chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+        scanner = Scanner(self.vocabulary, chosen, keep_witness=keep_witness, qemu=Dating.given(qemu) if qemu else None)
         reader = self._reader()
         for batch in reader.batches(scanner.wanted):
             scanner.feed(batch)
@@ -247,8 +251,9 @@ def scan_all(
     *,
     format: str | None = None,
     trace_events: str | Path | None = None,
-    rules: Iterable[str] | None = None,
+    rules: RuleSet | Iterable[str] | None = None,
     keep_witness: bool = False,
+    qemu: str | None = None,
     max_bytes: int | None = None,
     jobs: int | None = None,
     on_trace: Callable[[Trace], None] = lambda _trace: None,
@@ -257,11 +262,12 @@ def scan_all(
     """Scan files and directories; return one result over all of them.
 
     In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
-    none is given. `max_bytes` and `jobs` are those of `open`, for each trace. `on_trace` is told of each trace
-    before it is read; `on_error` takes what goes wrong with one of them and lets the others go on (None raises).
+    none is given. `rules` and `qemu` are those of `Trace.scan`, `max_bytes` and `jobs` those of `open`, for each trace.
+    `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of them and lets the
+    others go on (None raises).
     """
     declared = read_declarations(trace_events) if trace_events is not None else None
-    chosen = list(rules) if rules is not None else None
+    chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
     result = ScanResult()
     for path in paths:
         try:
@@ -275,7 +281,7 @@ def scan_all(
             try:
                 trace = open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes, jobs=jobs)
                 on_trace(trace)
-                result.merge(trace.scan(chosen, keep_witness=keep_witness))
+                result.merge(trace.scan(chosen, keep_witness=keep_witness, qemu=qemu))
             except TraceviewError as e:
                 _raise_or_tell(e, on_error)
     return result

@@ -10,6 +10,7 @@
     ├── DeclarationsNeededError  (also ValueError)         simpletrace 2 and 3 without --trace-events
     ├── DeclarationsMismatchError(also ValueError)         the declarations are of another build
     ├── GrammarError             (also ValueError)         text that a grammar refuses
+    ├── RuleFileError            (also ValueError)         a rule file that makes no sense
     ├── UnknownNameError         (also LookupError)        an event, rule, format or finding that is not there
     └── MissingEventsError       (also LookupError)        a table asked of a trace that lacks its events
 
@@ -26,6 +27,7 @@ __all__ = [
     "DeclarationsNeededError",
     "GrammarError",
     "MissingEventsError",
+    "RuleFileError",
     "TraceNotFoundError",
     "TraceReadError",
     "TraceviewError",
@@ -66,6 +68,14 @@ class DeclarationsMismatchError(TraceviewError, ValueError):
 
 class GrammarError(TraceviewError, ValueError):
     """Text that one of the grammars refuses; the message carries the place and a caret."""
+
+
+class RuleFileError(TraceviewError, ValueError):
+    """A rule file that makes no sense. `complaints` has what is wrong, place by place, as the message has it."""
+
+    def __init__(self, complaints: Iterable[str]) -> None:
+        self.complaints = tuple(complaints)
+        super().__init__("\n".join(self.complaints))
 
 
 class UnknownNameError(TraceviewError, LookupError):

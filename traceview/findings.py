@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from traceview.events import Gap
+from traceview.rules import Evidence, Outcome, Severity
+from traceview.rules.model import SeverityClause, severity_of
+from traceview.rules.standing import Standing
 from traceview.timeline.marks import Mark
-from traceview.vocabulary import MeaningTable, Op
+from traceview.vocabulary import Dating, MeaningTable, Op
 
 __all__ = [
     "Evidence",
     "Extent",
     "Finding",
+    "Happening",
     "RefusedLine",
     "Request",
+    "RuleCoverage",
     "ScanResult",
     "Severity",
     "Shape",
@@ -34,25 +39,6 @@ class Verdict(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class Evidence(enum.StrEnum):
-    """By what a window is bounded: its very events, or stock events that stand in for them."""
-
-    EXACT = "exact"
-    PROXY = "proxy"
-
-
-class Severity(enum.StrEnum):
-    """How bad a violated window is."""
-
-    DATA_LOSS = "data-loss"
-    BROKEN_PROMISE = "broken-promise"
-
-    @property
-    def rank(self) -> int:
-        """A number that grows with the severity."""
-        return 2 if self is Severity.DATA_LOSS else 1
-
-
 class Shape(enum.StrEnum):
     """Which of the known interleavings of LP 1570134 let the requests in."""
 
@@ -68,8 +54,9 @@ class Request:
 
     `mark` is the record that hands it to the block layer; for a request that was `held_back` (taken up by the device
     and parked until after the window) the record at which the device took it up. `offset` and `length` are in bytes.
-    `certain` is False where the record and the window's edge are of different threads and their clocks disagree
-    with the order of the file, or are closer than the trace resolves.
+    `doubt` says why it may not stand in the window, or not be of this window's node: the record and the window's edge
+    are of different threads, and their clocks disagree with the order of the file or are closer than the trace
+    resolves; or the trace does not tell which of several devices made it.
     """
 
     op: Op
@@ -82,7 +69,26 @@ class Request:
     mark: Mark
     kick: Mark | None = None
     context: str = ""
-    certain: bool = True
+    doubt: str = ""
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something else than a guest request that breaks a window's promise; `text` is the record (trace text)."""
+
+    mark: Mark
+    text: str
+    doubt: str = ""
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not self.doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,21 @@ class Window:
     witness: MeaningTable | None = None
     """The records around the window, where the scan was asked to keep them."""
     trace: int = 0
+    subject: str = "job"
+    """What the window is about: job, node, blk, ctx, request, device, queue, coroutine or qemu."""
+    key: int = 0
+    """The pointer that names the subject; that of the job for a job."""
+    happenings: list[Happening] = field(default_factory=list)
+    """What else breaks the promise."""
+    more: int = 0
+    """How many requests and happenings were counted and are not listed."""
+    severities: tuple[SeverityClause, ...] = ()
+    """What the rule says of how bad it is."""
+    about: str = ""
+    """Where the clause holds by which the window is bounded."""
+    opening: str = ""
+    closing: str = ""
+    """The words of the rule for its opening and its closing."""
 
     @property
     def duration_ns(self) -> int | None:
@@ -150,14 +171,23 @@ class Window:
         """How bad it is, or None if the window is not violated."""
         if self.verdict is not Verdict.VIOLATED:
             return None
-        moved = self.pivoted and not self.ends_in_switch
-        lost = moved and any(self.requests[i].op.changes_data for i in self.violating)
-        return Severity.DATA_LOSS if lost else Severity.BROKEN_PROMISE
+        outcomes = set()
+        if self.pivoted and not self.ends_in_switch:
+            outcomes.add(Outcome.PIVOTED)
+        if any(self.requests[i].op.changes_data for i in self.violating):
+            outcomes.add(Outcome.CHANGED)
+        return severity_of(self.severities, frozenset(outcomes))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violated window, as something to act on. `window` is its index in `ScanResult.windows`."""
+    """A violated window, as something to act on. `window` is its index in `ScanResult.windows`.
+
+    `requests` and `happenings` are the indices of those of the window that break the promise.
+
+    `certain` is False where all that speaks for it is only possible: another disk's requests, perhaps, or an order of
+    two threads that the trace does not resolve. `standing` is what is known of the release.
+    """
 
     rule: str
     severity: Severity
@@ -165,6 +195,10 @@ class Finding:
     title: str
     requests: tuple[int, ...]
     references: tuple[str, ...]
+    label: str = ""
+    certain: bool = True
+    standing: Standing | None = None
+    happenings: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +209,21 @@ class Unjudged:
     """
 
     rule: str
+    reason: str
+    events: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCoverage:
+    """What one rule came to in a trace.
+
+    `windows` is how many windows it had (`unlisted` of them clean and not listed one by one); where there were none,
+    `reason` says why and `events` are those to enable.
+    """
+
+    rule: str
+    windows: int
+    unlisted: int
     reason: str
     events: tuple[tuple[str, ...], ...]
 
@@ -194,8 +243,7 @@ class TraceSummary:
 
     path: str
     format: str
-    release: str | None
-    release_reason: str
+    dating: Dating
     events: int
     other_lines: int
     refused_lines: int
@@ -206,6 +254,8 @@ class TraceSummary:
     """The names of the AioContexts, by pointer."""
     refused: list[RefusedLine] = field(default_factory=list)
     """The first of the refused lines, explained."""
+    coverage: list[RuleCoverage] = field(default_factory=list)
+    """What each rule came to."""
 
 
 @dataclass(slots=True)
@@ -232,6 +282,4 @@ class ScanResult:
             window.trace += traces
         self.traces += other.traces
         self.windows += other.windows
-        self.findings += [
-            Finding(f.rule, f.severity, f.window + windows, f.title, f.requests, f.references) for f in other.findings
-        ]
+        self.findings += [replace(f, window=f.window + windows) for f in other.findings]

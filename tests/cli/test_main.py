@@ -25,6 +25,12 @@ from traceview.cli.progress import ProgressBar
 
 LOSS = sample("lp1570134-case-1")
 COMMANDS = ("scan", "show", "windows", "requests", "events", "formats", "rules")
+SUBCOMMANDS = ("rules check", "rules show", "rules test")
+ON_DEFERRAL = """rule guest-io-behind-a-deferral {
+  title "guest I/O behind a deferral" says "None may come." template forbidden-in-window subject job
+  exact { open job_deferred(job) close job_exit(job) forbid guest_submit(node) }
+}
+"""
 
 
 # help and version
@@ -62,7 +68,7 @@ def test_a_wrong_option_names_the_nearest() -> None:
 
 def examples(command: str) -> list[str]:
     """Return the examples of a command's help on a terminal of 80 columns."""
-    text = run_alone(command, "--help", env={"COLUMNS": "80"}).out
+    text = run_alone(*command.split(), "--help", env={"COLUMNS": "80"}).out
     assert max(map(len, text.splitlines())) <= 80
     return [line.strip() for line in text.split("Examples:")[1].splitlines() if line.strip()]
 
@@ -71,6 +77,7 @@ def examples(command: str) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the files that the examples speak of, and with the command."""
     shutil.copy(LOSS, tmp_path / "vm.log")
+    (tmp_path / "my.rules").write_text(ON_DEFERRAL, encoding="utf-8")
     (tmp_path / "vm.log.gz").write_bytes(gzip.compress(LOSS.read_bytes()))
     (tmp_path / "logs").mkdir()
     for name in ("lp1570134-case-2", "cancelled"):
@@ -84,7 +91,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *SUBCOMMANDS])
 def test_the_examples_of_the_help_work_as_printed(command: str, folder: Path) -> None:
     lines = examples(command)
     assert lines

@@ -16,6 +16,7 @@ from tests.writers import PACK
 from traceview.cli.options import FAIL_ON
 from traceview.cli.scan import exit_code
 from traceview.findings import Finding, ScanResult, Severity, TraceSummary, Unjudged
+from traceview.vocabulary import Dating
 
 SCHEMA = json.loads((ROOT / "docs" / "scan.schema.json").read_text(encoding="utf-8"))
 CLEAN, LOSS, PROMISE = sample("fixed"), sample("lp1570134-case-1"), sample("cancelled")
@@ -91,7 +92,7 @@ def test_a_finding_fails_from_its_severity_on(severity: Severity, least: str) ->
 
 
 def test_a_rule_that_was_not_judged_is_inconclusive() -> None:
-    trace = TraceSummary("t", "log", None, "", 0, 0, 0, [], [], [Unjudged("r", "no job", ())])
+    trace = TraceSummary("t", "log", Dating(None, ""), 0, 0, 0, [], [], [Unjudged("r", "no job", ())])
     assert exit_code(ScanResult([trace]), "never", allow_inconclusive=False) == 3
 
 

@@ -79,17 +79,19 @@ def test_what_is_known_of_jobs_is_what_all_their_records_say(steps: list[tuple[s
     assert few == followed(tables, lambda t, _tracker: t.where(*JobTracker.MEANINGS))
 
 
-def test_a_thousand_looks_are_one_record_to_look_at() -> None:
+def test_of_a_thousand_looks_and_entries_the_first_of_each_and_the_last_look_are_looked_at() -> None:
     story = Story()
-    story.start()
+    started = story.start()
+    first_look, first_entry = story.look(), story.enter()
     for _ in range(1000):
+        story.copy()
         story.look()
         story.enter()
-        story.copy()
+    story.copy()
     last = story.look()
     table = story.table()
     chosen = np.flatnonzero(find_anchors(table, ()))
-    assert table.batch.line[chosen].tolist() == [1, last]
+    assert table.batch.line[chosen].tolist() == [started, first_look, first_entry, first_entry + 1, last]
 
 
 def test_entries_of_coroutines_that_are_no_job_are_passed_over() -> None:

@@ -34,7 +34,7 @@ def pieces(count: int, *cuts: int, iterations: tuple[int, ...] = ()) -> list[Mea
 
 
 def filled(*tables: MeaningTable) -> RowBuffer:
-    held = RowBuffer()
+    held = RowBuffer(())
     for table in tables:
         held.append(table)
     return held
@@ -47,7 +47,7 @@ def test_rows_between_two_records_are_given_across_tables(cuts: list[int], a: in
 
 
 def test_there_is_nothing_where_nothing_is_held() -> None:
-    assert RowBuffer().between(0, 9) is None
+    assert RowBuffer(()).between(0, 9) is None
     assert filled(*pieces(4)).between(4, 9) is None
 
 
@@ -72,7 +72,7 @@ def test_an_iteration_starts_with_the_last_main_loop_wait_at_or_before_a_record(
 
 def test_without_main_loop_wait_a_record_starts_its_own() -> None:
     assert filled(*pieces(10, 4)).iteration_start(5) == 5
-    assert RowBuffer().iteration_start(5) == 5
+    assert RowBuffer(()).iteration_start(5) == 5
 
 
 def test_what_no_window_needs_is_forgotten() -> None:
@@ -88,8 +88,8 @@ def test_tables_are_kept_as_a_whole_while_a_window_needs_a_row_of_them() -> None
 
 
 def test_trimming_nothing_is_no_error() -> None:
-    RowBuffer().trim(7)
-    RowBuffer().trim(None)
+    RowBuffer(()).trim(7)
+    RowBuffer(()).trim(None)
 
 
 def test_rows_out_of_reach_of_any_window_are_forgotten_though_one_asks_for_them(

@@ -85,7 +85,7 @@ def test_an_event_without_arguments_ends_in_a_blank() -> None:
 
 
 def test_an_event_whose_name_has_capitals_is_an_event() -> None:
-    reading = read_log(b"1@2.000003:scsi_disk_dma_command_READ Read sector 1\n")
+    reading = read_log(b"1@2.000003:scsi_disk_dma_command_READ Read (sector 1, count 8)\n")
     assert reading.names == ["scsi_disk_dma_command_READ"]
 
 

@@ -20,9 +20,9 @@ from traceview.findings import (
     Verdict,
     Window,
 )
-from traceview.rules import EXIT_RULE, rule_by_id
+from traceview.rules import EXIT_RULE, load_rules
 from traceview.timeline.marks import Mark
-from traceview.vocabulary import Op
+from traceview.vocabulary import Dating, Op
 
 SAMPLES = ROOT / "sample-traces"
 HOSTILE = "a\x1b[31m\r\nb\u202ec\u2028\udcff"
@@ -64,13 +64,17 @@ def window(*requests: Request, **changes: Any) -> Window:
         shape=Shape.CASE_1 if requests else None,
         shape_reason="",
         requests=list(requests),
+        key=0x10B,
+        opening="job_deferred",
+        closing="job_exit",
+        severities=load_rules()[EXIT_RULE].severities,
     )
     return replace(plain, **changes)
 
 
 def summary(path: str = "vm.log", *, gaps: list[Gap] | None = None, unjudged: list[Unjudged] | None = None) -> Any:
     """Return what was read of a trace."""
-    return TraceSummary(path, "log", None, "", 100, 0, 0, gaps or [], [], unjudged or [])
+    return TraceSummary(path, "log", Dating(None, ""), 100, 0, 0, gaps or [], [], unjudged or [])
 
 
 def result(*windows: Window, trace: TraceSummary | None = None) -> ScanResult:
@@ -78,7 +82,9 @@ def result(*windows: Window, trace: TraceSummary | None = None) -> ScanResult:
     findings = []
     for i, w in enumerate(windows):
         if w.verdict is Verdict.VIOLATED:
-            rule = rule_by_id(w.rule)
+            rule = load_rules()[w.rule]
             severity = w.severity or Severity.BROKEN_PROMISE
-            findings.append(Finding(w.rule, severity, i, rule.title, tuple(w.violating), rule.references))
+            findings.append(
+                Finding(w.rule, severity, i, rule.title, tuple(w.violating), rule.references, label=rule.label)
+            )
     return ScanResult([trace or summary()], list(windows), findings)

@@ -394,27 +394,6 @@ def test_other_transitions_of_a_job_finish_nothing() -> None:
     assert follow(story)[0] == [(Step.FINISHED, gone)]
 
 
-def test_the_rows_that_a_window_may_need_are_kept_from_the_last_look_to_the_exit() -> None:
-    story = Story()
-    story.start()
-    assert only(story).retain_from is None
-    look = story.look()
-    story.defer()
-    assert only(story).retain_from == look - 1
-    story.exit()
-    assert only(story).retain_from is None
-
-
-def test_and_from_the_drain_to_the_switch_on_stock_builds() -> None:
-    story = Story().stock_job()
-    drain = story.before_drain()
-    story.enter()
-    story.completed()
-    assert only(story).retain_from == drain - 1
-    story.move(FILTER, COPY)
-    assert only(story).retain_from is None
-
-
 def test_unfinished_jobs_come_in_the_order_of_their_start() -> None:
     story = Story()
     for job in (0xA7, 0xA3, 0xA5):

@@ -13,7 +13,7 @@ from tests.formats import declared, read_log
 from tests.strategies import FORMS, form_id
 from tests.writers import MemorySource, log_line
 from traceview.errors import GrammarError
-from traceview.events import Arg, Conversion, EventForm, Kind
+from traceview.events import EventForm, Kind
 from traceview.formats import log
 from traceview.formats.declarations import Declarations
 from traceview.releases import release_key
@@ -61,7 +61,8 @@ def test_an_entry_means_something_and_has_forms_with_distinct_arguments(name: st
     assert event.name == name
     assert event.meaning is not Meaning.NOTHING
     assert event.forms
-    assert set(ENTRIES[name]) <= {"means", "op", "op_from", "op_flag", "roles", "forms"}
+    assert set(ENTRIES[name]) <= {"means", "op", "op_from", "op_flag", "roles", "function", "forms"}
+    assert bool(event.function) == (event.releases is None), "who adds a tracepoint must be told where it belongs"
     for form in event.forms:
         assert form.name == name
         assert form.declared
@@ -273,77 +274,3 @@ def test_events_are_found_by_what_they_mean() -> None:
 
 def test_an_unknown_event_has_no_forms() -> None:
     assert list(builtin().forms_of("no_such_event")) == []
-
-
-def release(names: list[str], *, forms: tuple[EventForm, ...] = (), text: bool = True) -> tuple[str | None, str]:
-    return builtin().release(names, forms, text=text)
-
-
-def form(name: str, since: str) -> EventForm:
-    return next(f for f in EVENTS[name].forms if f.releases is not None and f.releases[0] == since)
-
-
-def test_events_that_any_release_or_none_has_tell_no_release() -> None:
-    assert release([]) == (None, "no event of the trace is particular to a release")
-    assert release(["main_loop_wait", "mirror_exit", "never_heard_of"])[0] is None
-
-
-def test_the_first_release_of_the_youngest_event_is_the_first_that_can_have_written_a_trace() -> None:
-    shown, reason = release(["mirror_start", "job_completed", "blk_co_preadv"])
-    assert (shown, reason) == ("3.0 or newer", "job_completed is there from 3.0")
-
-
-def test_the_last_release_of_the_oldest_event_is_the_last_that_can_have_written_a_trace() -> None:
-    shown, reason = release(["block_job_cb", "paio_submit_co"])
-    assert shown == "2.0 to 2.7"
-    assert reason == "paio_submit_co is there from 2.0; block_job_cb is there up to 2.7"
-
-
-def test_the_form_of_a_records_text_tells_more_than_its_name() -> None:
-    assert release(["mirror_start"])[0] == "1.3 or newer"
-    assert release(["mirror_start"], forms=(form("mirror_start", "2.8"),))[0] == "2.8 or newer"
-    assert release(["mirror_start"], forms=(form("mirror_start", "1.3"),))[0] == "1.3 to 2.7"
-
-
-def test_forms_that_look_alike_in_text_tell_no_more_than_all_of_them() -> None:
-    """Up to 6.1 the size was printed unsigned; of a positive number the text does not say."""
-    newest = form("blk_co_preadv", "6.2")
-    assert release(["blk_co_preadv"], forms=(newest,))[0] == "2.10 or newer"
-
-
-def test_forms_that_look_alike_in_binary_tell_no_more_than_all_of_them() -> None:
-    newest = form("blk_co_preadv", "6.2")
-    assert release(["blk_co_preadv"], forms=(newest,), text=False)[0] == "2.7 or newer"
-
-
-def test_a_users_declaration_is_of_the_releases_whose_forms_look_like_it() -> None:
-    own = EventForm(
-        "mirror_start",
-        (Arg("bs", Kind.POINTER), Arg("s", Kind.POINTER), Arg("opaque", Kind.POINTER)),
-        ("bs ", Conversion("POINTER", 0), " s ", Conversion("POINTER", 1), " opaque ", Conversion("POINTER", 2)),
-    )
-    assert release(["mirror_start"], forms=(own,))[0] == "2.8 or newer"
-
-
-def test_one_release_alone_is_called_by_its_number() -> None:
-    assert release(["block_job_completed"])[0] == "2.12"
-
-
-def test_events_that_no_release_has_together_are_said_so() -> None:
-    shown, reason = release(["block_job_completed", "job_completed"])
-    assert shown is None
-    assert reason == "job_completed (3.0 to 9.0) does not go with block_job_completed is there from 2.12, " + (
-        "block_job_completed is there up to 2.12"
-    )
-
-
-def test_the_release_does_not_depend_on_the_order_of_the_names() -> None:
-    names = ["mirror_start", "block_job_cb", "paio_submit_co", "virtio_blk_submit_multireq"]
-    assert release(names) == release(names[::-1])
-
-
-def test_a_build_with_tracepoints_of_its_own_is_not_dated_by_events_of_later_releases() -> None:
-    shown, reason = release(["mirror_exit", "blk_co_preadv", "paio_submit", "block_job_cb"])
-    assert shown == "2.7 or older"
-    assert "tracepoints of its own" in reason
-    assert release(["mirror_exit", "blk_co_preadv"])[0] is None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import known, scan, tables
+from traceview.cli import known, rules, scan, tables
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -56,4 +56,4 @@ app.command("events", short_help="List records by event, time, process, pointer.
     tables.events
 )
 app.command("formats", short_help="List the trace formats.", epilog=known.FORMATS_EXAMPLES)(known.formats)
-app.command("rules", short_help="List the rules, and what they need traced.", epilog=known.RULES_EXAMPLES)(known.rules)
+app.add_typer(rules.app, name="rules", short_help="List the rules; check, show and test some.")

@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from traceview.report.known import SCAN_FORMATS, TABLE_FORMATS
+
+if TYPE_CHECKING:
+    from traceview.rules import RuleSet
 
 __all__ = [
     "FAIL_ON",
@@ -23,15 +26,19 @@ __all__ = [
     "MaxBytes",
     "OutFile",
     "Paths",
+    "QemuOption",
+    "RuleFolders",
     "RuleOption",
     "ScanFormatOption",
     "TableFormatOption",
     "TraceEvents",
     "TracePath",
-    "check_rules",
     "choose_fail_on",
     "choose_formats",
+    "choose_rules",
+    "complete_rule",
     "examples",
+    "parse_qemu",
     "parse_size",
 ]
 
@@ -56,6 +63,16 @@ def parse_size(text: str) -> int:
     return int(match[1]) << 10 * " KMGT".index(match[2].upper() or " ")
 
 
+def parse_qemu(text: str) -> str:
+    """Return a release of QEMU as the library takes it. Raises typer.BadParameter."""
+    from traceview.releases import parse_release  # noqa: PLC0415
+
+    try:
+        return parse_release(text)
+    except ValueError as e:
+        raise typer.BadParameter(str(e)) from e
+
+
 def _complete(*known: str) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         return [k for k in known if k.startswith(incomplete)]
@@ -63,10 +80,11 @@ def _complete(*known: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def _complete_rule(incomplete: str) -> list[str]:
-    from traceview.rules import builtin_rules  # noqa: PLC0415
+def complete_rule(incomplete: str) -> list[str]:
+    """Return the ids of rules that begin so."""
+    from traceview.rules import load_rules  # noqa: PLC0415
 
-    return _complete(*(r.id for r in builtin_rules()))(incomplete)
+    return _complete(*load_rules().ids)(incomplete)
 
 
 Paths = Annotated[
@@ -125,8 +143,21 @@ Jobs = Annotated[
 RuleOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--rule", metavar="ID", autocompletion=_complete_rule,
+        "--rule", metavar="ID", autocompletion=complete_rule,
         help="Judge by this rule only; repeatable (see: traceview rules).",
+    ),
+]  # fmt: skip
+RuleFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules", metavar="DIR", help="Judge by the rules of this folder (or file), too; repeatable.",
+    ),
+]  # fmt: skip
+QemuOption = Annotated[
+    str | None,
+    typer.Option(
+        "--qemu", metavar="RELEASE", parser=parse_qemu,
+        help="The QEMU that wrote the trace, such as 7.2 or 2.6.0-rc3; deduced from its events by default.",
     ),
 ]  # fmt: skip
 FailOnOption = Annotated[
@@ -152,12 +183,13 @@ class Formats:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """How traces are to be read, as `traceview.open` takes it."""
+    """How traces are to be read, as `traceview.open` takes it, and the release of QEMU that wrote them."""
 
     format: str | None
     trace_events: Path | None
     max_bytes: int | None
     jobs: int | None
+    qemu: str | None = None
 
 
 def choose_formats(values: list[str] | None, outputs: Sequence[str]) -> Formats:
@@ -181,15 +213,18 @@ def choose_fail_on(value: str) -> str:
     return value.lower()
 
 
-def check_rules(ids: list[str] | None) -> list[str] | None:
-    """Return the values of ``--rule``, None for no choice. Raises typer.BadParameter for one that is not known."""
-    from traceview.rules import builtin_rules  # noqa: PLC0415
+def choose_rules(ids: list[str] | None, folders: list[Path] | None) -> RuleSet:
+    """Return the rules to judge by: those of ``--rule`` among all that are known, all for no choice.
 
-    known = [r.id for r in builtin_rules()]
+    Raises typer.BadParameter for an id that is not known, and what `load_rules` raises.
+    """
+    from traceview.rules import load_rules  # noqa: PLC0415
+
+    rules = load_rules(folders or ())
     for value in ids or ():
-        if value not in known:
-            raise _unknown("--rule", value, known, ", ".join(known))
-    return ids or None
+        if value not in rules:
+            raise _unknown("--rule", value, rules.ids, ", ".join(rules.ids))
+    return rules.choose(ids or None)
 
 
 def _unknown(option: str, value: str, known: Sequence[str], words: str) -> typer.BadParameter:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from traceview.report.escape import printable
 from traceview.report.style import Style
 
-__all__ = ["CannotWriteError", "Sink", "complain", "note", "open_output", "out_style", "write_lines"]
+__all__ = ["CannotWriteError", "Sink", "complain", "note", "open_output", "out_style", "tell", "write_lines"]
 
 STDOUT = Path("-")
 
@@ -33,6 +33,12 @@ def complain(text: str) -> None:
     """
     lines = [printable(line, limit=2000) for line in text.split("\n")]
     print("traceview: error: " + "\n    ".join(lines), file=sys.stderr)
+
+
+def tell(text: str) -> None:
+    """Print lines to stderr as they are, made harmless."""
+    for line in text.split("\n"):
+        print(printable(line, limit=2000), file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -15,12 +15,14 @@ from traceview.cli.options import (
     MaxBytes,
     OutFile,
     Paths,
+    QemuOption,
+    RuleFolders,
     RuleOption,
     ScanFormatOption,
     TraceEvents,
-    check_rules,
     choose_fail_on,
     choose_formats,
+    choose_rules,
     examples,
 )
 from traceview.report.known import SCAN_FORMATS
@@ -28,6 +30,7 @@ from traceview.report.known import SCAN_FORMATS
 if TYPE_CHECKING:
     from traceview.errors import TraceviewError
     from traceview.findings import ScanResult
+    from traceview.rules import RuleSet
 
 __all__ = ["files_read", "scan", "scan_paths", "show"]
 
@@ -54,6 +57,8 @@ def scan(
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
     rule: RuleOption = None,
+    rules: RuleFolders = None,
+    qemu: QemuOption = None,
     fail_on: FailOnOption = "broken-promise",
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Exit with 0, not 3, where something could not be judged.")
@@ -61,11 +66,11 @@ def scan(
 ) -> None:
     """Find guest requests in windows that had to be quiet, and say what they cost."""
     chosen, least = choose_formats(formats, SCAN_FORMATS), choose_fail_on(fail_on)
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (a usage error need not wait for it)
 
-    result, errors = scan_paths(paths, inputs, check_rules(rule))
+    result, errors = scan_paths(paths, inputs, choose_rules(rule, rules))
     code = EXIT_INPUT if errors else exit_code(result, least, allow_inconclusive=allow_inconclusive)
     reads = files_read(result, paths, trace_events)
     if chosen.output != "text":
@@ -82,7 +87,7 @@ def scan(
 
 
 def scan_paths(
-    paths: list[Path], inputs: Inputs, rules: list[str] | None, *, keep_witness: bool = False
+    paths: list[Path], inputs: Inputs, rules: RuleSet, *, keep_witness: bool = False
 ) -> tuple[ScanResult, list[TraceviewError]]:
     """Scan files and directories with a progress bar; what cannot be read is told on stderr, the others go on."""
     from traceview.api import scan_all  # noqa: PLC0415
@@ -99,7 +104,7 @@ def scan_paths(
     with ProgressBar() as progress:
         result = scan_all(
             paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, keep_witness=keep_witness,
-            max_bytes=inputs.max_bytes, jobs=inputs.jobs, on_trace=progress.watch, on_error=tell,
+            max_bytes=inputs.max_bytes, jobs=inputs.jobs, qemu=inputs.qemu, on_trace=progress.watch, on_error=tell,
         )  # fmt: skip
     return result, errors
 
@@ -129,15 +134,17 @@ def show(
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
     rule: RuleOption = None,
+    rules: RuleFolders = None,
+    qemu: QemuOption = None,
 ) -> None:
     """Show the interleaving of one finding as an indented call tree, with (a), (b) and (c)."""
     chosen = choose_formats(formats, ("text",))
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.report.tree import tree_lines  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, inputs, check_rules(rule), keep_witness=True)
+    result, errors = scan_paths(paths, inputs, choose_rules(rule, rules), keep_witness=True)
     if result.traces or not errors:
         write_lines(tree_lines(result, finding, out_style(), whole=everything))
     raise typer.Exit(EXIT_INPUT if errors else 0)

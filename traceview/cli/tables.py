@@ -14,12 +14,13 @@ from traceview.cli.options import (
     MaxBytes,
     OutFile,
     Paths,
+    RuleFolders,
     RuleOption,
     TableFormatOption,
     TraceEvents,
     TracePath,
-    check_rules,
     choose_formats,
+    choose_rules,
     examples,
 )
 from traceview.cli.scan import EXIT_INPUT, files_read, scan_paths
@@ -61,6 +62,7 @@ def windows(
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
     rule: RuleOption = None,
+    rules: RuleFolders = None,
 ) -> None:
     """List every window: its verdict, how long it stood open, how many loop iterations it touched."""
     chosen = _chosen(formats, output)
@@ -68,7 +70,7 @@ def windows(
     from traceview.cli.output import note, open_output  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.report.tables import windows_frame, write_frames  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, Inputs(chosen.input, trace_events, max_bytes, jobs), check_rules(rule))
+    result, errors = scan_paths(paths, Inputs(chosen.input, trace_events, max_bytes, jobs), choose_rules(rule, rules))
     for index, trace in enumerate(result.traces):
         if not any(w.trace == index for w in result.windows):
             reasons = "; ".join(f"{u.rule}: {u.reason}" for u in trace.unjudged)

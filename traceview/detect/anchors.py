@@ -15,22 +15,26 @@ from traceview.vocabulary import Mask, Meaning, MeaningTable
 __all__ = ["ANCHORS", "find_anchors"]
 
 ANCHORS = (*JobTracker.MEANINGS, *NameTracker.MEANINGS)
-_OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in (Meaning.PIVOT, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH))
+_NOT_BY_JOB = (
+    Meaning.PIVOT, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, Meaning.COROUTINE_END, Meaning.QMP_EVENT,
+)  # fmt: skip
+_OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in _NOT_BY_JOB)
 Steps = npt.NDArray[np.int8]
 
-_NO_STEP, _STEP, _LOOK, _ACTIVITY, _BEFORE_DRAIN, _ENTER = range(6)
+_NO_STEP, _STEP, _LOOK, _ACTIVITY, _ENTER = range(5)
 _STEPS = np.full(max(Meaning) + 1, _NO_STEP, dtype=np.int8)
 _STEPS[list(_OF_JOB)] = _STEP
 _STEPS[Meaning.JOB_LOOK] = _LOOK
 _STEPS[Meaning.JOB_ACTIVITY] = _ACTIVITY
-_STEPS[Meaning.JOB_BEFORE_DRAIN] = _BEFORE_DRAIN
 _STEPS[Meaning.COROUTINE_ENTER] = _ENTER
-_LEAVES_IDLE = np.isin(np.arange(6), (_LOOK, _ACTIVITY, _ENTER))
+_LEAVES_IDLE = np.isin(np.arange(5), (_LOOK, _ACTIVITY, _ENTER))
 """By step: whether an entry behind it changes nothing."""
 
 
-def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
-    """Return the mask of the rows that `JobTracker` and `NameTracker` must see; `running` are the known jobs.
+def find_anchors(table: MeaningTable, running: Iterable[int], coroutines: Iterable[int] = ()) -> Mask:
+    """Return the mask of the rows that `JobTracker` and `NameTracker` must see.
+
+    `running` are the known jobs, `coroutines` theirs.
 
     A busy job looks, copies and is entered again and again. Of that, only what leaves a trace in what the tracker knows
     stays: the first entry after a drain has begun, and the last look before the job does something else.
@@ -42,8 +46,14 @@ def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
     if len(entries):  # most are of other coroutines
         starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
         jobs = [*running, *distinct(table.role("job", starting))]
-        others = entries[~np.isin(table.role("job", entries), np.array(jobs, dtype=np.int64))]
-        mask[others] = False
+        of_jobs = _among(table.role("job", entries), jobs)
+        mask[entries[~of_jobs]] = False
+        entries = entries[of_jobs]
+    ends = rows[table.meaning[rows] == Meaning.COROUTINE_END]
+    if len(ends):
+        starts = np.flatnonzero(table.where(Meaning.JOB_START))
+        started = [*distinct(table.role("coroutine", starts)), *distinct(table.role("coroutine", entries))]
+        mask[ends[~_among(table.role("coroutine", ends), [*coroutines, *started])]] = False
     of_job = mask[rows] & (step != _NO_STEP)
     rows, step = rows[of_job], step[of_job]
     job = table.role("job", rows)
@@ -56,11 +66,22 @@ def find_anchors(table: MeaningTable, running: Iterable[int]) -> Mask:
     return mask
 
 
+def _among(values: Int64Array, chosen: list[int]) -> Mask:
+    return np.isin(values, np.array(chosen, dtype=np.int64))
+
+
 def _idle_entries(step: Steps, job: Int64Array) -> Mask:
-    """Return which steps, sorted by job, are entries that change nothing: no drain has begun, or it is over."""
+    """Return which steps, sorted by job, are entries that change nothing: no drain has begun, or it is over.
+
+    The first entry of each job stays: it tells the job's coroutine.
+    """
     idle: Mask = step == _ENTER
+    entries = np.flatnonzero(idle)
     idle[1:] &= (job[1:] == job[:-1]) & _LEAVES_IDLE[step[:-1]]
     idle[:1] = False
+    first = np.ones(len(entries), dtype=np.bool_)
+    first[1:] = job[entries[1:]] != job[entries[:-1]]
+    idle[entries[first]] = False
     return idle
 
 
@@ -71,13 +92,12 @@ def _idle_steps(step: Steps, job: Int64Array) -> Mask:
     begins = np.ones(len(step), dtype=np.bool_)
     begins[1:] = ~(same & copying[1:] & copying[:-1])
     run = np.cumsum(begins) - 1
-    # Of a run of looks and copying the last look tells all; where there is none, any step does.
-    kept = np.flatnonzero(begins)
+    # Of a run of looks and copying the first step tells that the job works, and the last look all the rest; where there
+    # is none, any step does.
+    first = np.flatnonzero(begins)
+    kept = first.copy()
     looks = np.flatnonzero(step == _LOOK)
     kept[run[looks]] = looks  # the last of several values for one place stays
     idle: Mask = copying.copy()
-    idle[kept] = False
-    looked = step[kept[run]] == _LOOK
-    undone = (step == _BEFORE_DRAIN)[:-1] & same & ((step[1:] == _BEFORE_DRAIN) | (copying & looked)[1:])
-    idle[:-1] |= undone
+    idle[kept] = idle[first] = False
     return idle

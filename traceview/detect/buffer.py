@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import numpy as np
+import numpy.typing as npt
 
 from traceview.events import Int64Array
 from traceview.vocabulary import Meaning, MeaningTable
@@ -14,33 +17,39 @@ MAX_RECORDS = 500_000
 
 
 class RowBuffer:
-    """Holds tables of one trace in file order and forgets what no open window can need."""
+    """Holds tables of one trace in file order and forgets what no open window can need.
 
-    def __init__(self) -> None:
+    `matter` are the meanings that can count in a window.
+    """
+
+    def __init__(self, matter: Iterable[Meaning]) -> None:
+        self._matter = tuple(matter)
         self._tables: list[MeaningTable] = []
         self._calls: list[Int64Array] = []
         """For each table, the records that call main_loop_wait."""
-        self._requests: list[Int64Array] = []
-        """For each table, the records that make a request, or hand it to the block layer."""
+        self._mattering: list[tuple[Int64Array, npt.NDArray[np.uint8]]] = []
+        """For each table, the records that can count in a window, and what they mean."""
 
     def append(self, table: MeaningTable) -> None:
         """Add the next table."""
         if len(table):
             self._tables.append(table)
             self._calls.append(table.record[np.flatnonzero(table.where(Meaning.ITERATION))])
-            requests = np.flatnonzero(table.where(Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST))
-            self._requests.append(table.record[requests])
+            rows = np.flatnonzero(table.where(*self._matter))
+            self._mattering.append((table.record[rows], table.meaning[rows]))
 
     def holds(self, record: int) -> bool:
         """Say whether nothing from `record` on was forgotten."""
         return bool(self._tables) and int(self._tables[0].record[0]) <= record
 
-    def requests_between(self, first: int, last: int) -> bool:
-        """Say whether a request is made or handed to the block layer by a record behind `first` and before `last`."""
-        return any(
-            len(r) and int(np.searchsorted(r, first, side="right")) < int(np.searchsorted(r, last))
-            for r in self._requests
-        )
+    def matter_between(self, first: int, last: int, meanings: Collection[Meaning]) -> bool:
+        """Say whether a record that means one of `meanings` stands behind `first` and before `last`."""
+        for records, means in self._mattering:
+            if len(records) and records[0] < last and records[-1] > first:
+                a, b = np.searchsorted(records, [first + 1, last])
+                if any(m in meanings for m in means[a:b].tolist()):
+                    return True
+        return False
 
     def between(self, first: int, last: int) -> MeaningTable | None:
         """Return the rows with record numbers from `first` to `last`, both included, or None if there are none."""
@@ -65,4 +74,4 @@ class RowBuffer:
         reach = int(self._tables[-1].record[-1]) - MAX_RECORDS
         keep = reach if needed_from is None else max(needed_from, reach)
         while self._tables and (needed_from is None or int(self._tables[0].record[-1]) < keep):
-            del self._tables[0], self._calls[0], self._requests[0]
+            del self._tables[0], self._calls[0], self._mattering[0]

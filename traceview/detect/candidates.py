@@ -1,4 +1,4 @@
-"""Windows as they close: the requests that stand in them, before it is known whose they are and what they cost."""
+"""Windows of jobs as they close: what stands in them, before it is known whose it is and what it costs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from traceview.detect.buffer import MAX_RECORDS, RowBuffer
+from traceview.detect.counted import Counted, rows_that_count
 from traceview.detect.shapes import classify
-from traceview.findings import Evidence, Request, Shape
-from traceview.rules import EXIT_RULE
+from traceview.findings import Evidence, Happening, Request, Shape
+from traceview.rules import EXIT_RULE, Rule, WindowClause
 from traceview.timeline.jobs import Job
 from traceview.timeline.kicks import KickTracker
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import build_nesting
-from traceview.vocabulary import Mask, Meaning, MeaningTable, Row
+from traceview.vocabulary import MeaningTable, Row
 
 __all__ = ["Candidate", "collect"]
+
+LOOK_BACK = 1000
+"""How many records before a window's opening a device may have taken up a request that reaches its node inside."""
 
 
 @dataclass(slots=True)
@@ -28,13 +32,17 @@ class Candidate:
     as (device pointer, request); `bounded` is False where the window is too long for its rows to be held.
     """
 
-    rule: str
-    evidence: Evidence
+    rule: Rule
+    clause: WindowClause
     job: Job
     open: Mark | None
     close: Mark | None
+    confirmed: bool = True
     submitted: list[tuple[Request, Shape, str]] = field(default_factory=list)
     taken_up: list[tuple[int, Request]] = field(default_factory=list)
+    nodeless: list[tuple[int, Request]] = field(default_factory=list)
+    """What devices took up where no record shows the node, as (device pointer, 0 if not known; request)."""
+    happened: list[Happening] = field(default_factory=list)
     bounded: bool = True
     ended: bool = False
     """The window does not close although the trace goes on after its job."""
@@ -42,13 +50,18 @@ class Candidate:
     """The last record that can lie in the window: that of its close, or the last of the trace."""
     witness: MeaningTable | None = None
 
+    @property
+    def evidence(self) -> Evidence:
+        """By what the window is bounded."""
+        return self.clause.evidence
+
 
 def collect(
     candidate: Candidate, buffer: RowBuffer, names: NameTracker, *, last_record: int | None, keep_witness: bool
 ) -> Candidate:
-    """Fill in the requests of a window from the rows that are held.
+    """Fill in what happened in a window from the rows that are held.
 
-    A window that does not close has those up to `last_record`, or none if that is not known.
+    A window that does not close has what came up to `last_record`, or nothing if that is not known.
     """
     first, close = candidate.open, candidate.close
     end = close.record if close is not None else last_record
@@ -63,51 +76,45 @@ def collect(
         candidate.bounded = False
         return candidate
     behind = candidate.end_record + (close is None)
-    if not buffer.requests_between(first.record, behind):
+    if not buffer.matter_between(first.record, behind, candidate.clause.counting):
         return candidate
     rows = buffer.between(buffer.iteration_start(first.record), candidate.end_record)
-    assert rows is not None, "the buffer holds the request that it told of"
+    assert rows is not None, "the buffer holds the record that it told of"
+    earlier = buffer.between(first.record - LOOK_BACK, first.record)
     inside = (rows.record > first.record) & (rows.record < behind)
-    submitted = _submissions(rows, inside, candidate)
-    taken_up = inside & rows.where(Meaning.DEVICE_REQUEST)
-    if not (submitted.any() or taken_up.any()):
+    counted = rows_that_count(rows, inside, earlier, candidate.clause, candidate.job, candidate.end_record)
+    if not counted:
         return candidate
-    nesting = build_nesting(rows, names.contexts) if submitted.any() else None
+    _fill_in(candidate, rows, counted, first, names)
+    if keep_witness:
+        candidate.witness = rows.take(np.arange(len(rows)))
+    return candidate
+
+
+def _fill_in(candidate: Candidate, rows: MeaningTable, counted: Counted, first: Mark, names: NameTracker) -> None:
+    """Write what counts of a window's rows into the candidate."""
+    nesting = build_nesting(rows, names.contexts) if counted.submitted.any() else None
     kicks = KickTracker()
     waiting: list[tuple[int, Request]] = []
-    for row in rows.rows(rows.where(*KickTracker.MEANINGS, Meaning.DEVICE_REQUEST) | submitted):
+    exact = candidate.evidence is Evidence.EXACT
+    for row in rows.rows(rows.where(*KickTracker.MEANINGS, *KickTracker.TAKEN_UP) | counted.any_of):
         kicks.feed(row)
-        if nesting is not None and submitted[row.index]:
-            exact = candidate.evidence is Evidence.EXACT
+        if nesting is not None and counted.submitted[row.index]:
             shape, reason, context = classify(row, first, nesting, names, exact=exact)
             request = _request(row, names, held_back=False, kick=kicks.last(row.tid), context=context)
             candidate.submitted.append((request, shape, reason))
-        elif taken_up[row.index]:
+        elif counted.taken_up[row.index]:
             waiting.append((row.role("device"), _request(row, names, held_back=True, kick=kicks.last(row.tid))))
+        if counted.nodeless[row.index]:
+            device = row.role("device") or row.role("blk") or kicks.last_device(row.tid)
+            candidate.nodeless.append((device, _request(row, names, held_back=False, kick=kicks.last(row.tid))))
+        if counted.happened[row.index]:
+            candidate.happened.append(Happening(Mark.of(row), row.text()))
     candidate.taken_up = [
         (device, request)
         for device, request in waiting
         if not any(_covers(r, request) for r, _, _ in candidate.submitted)
     ]
-    if keep_witness and (candidate.submitted or candidate.taken_up):
-        candidate.witness = rows.take(np.arange(len(rows)))
-    return candidate
-
-
-def _submissions(rows: MeaningTable, inside: Mask, candidate: Candidate) -> Mask:
-    """Return the mask of the requests handed to the window's node, of the rows inside it."""
-    job = candidate.job
-    exact = candidate.evidence is Evidence.EXACT
-    places = np.flatnonzero(inside & rows.where(Meaning.SUBMIT if exact else Meaning.REACH))
-    mask: Mask = np.zeros(len(rows), dtype=np.bool_)
-    if exact:
-        mask[places[rows.role("node", places) == job.node]] = True
-        return mask
-    blks = rows.role("blk", places)
-    for blk, attached in job.devices.items():
-        until = attached.record if attached is not None else candidate.end_record + 1
-        mask[places[(blks == blk) & (rows.record[places] < until)]] = True
-    return mask
 
 
 def _covers(submitted: Request, request: Request) -> bool:
@@ -137,7 +144,7 @@ def _request(row: Row, names: NameTracker, *, held_back: bool, kick: Mark | None
 
 def shape_of(candidate: Candidate, counted: list[Request]) -> tuple[Shape | None, str]:
     """Return the shape of a window: that of its first request that counts, and why where it has none."""
-    if candidate.rule != EXIT_RULE:
+    if candidate.rule.id != EXIT_RULE:
         return None, ""
     marks = {r.mark.record for r in counted}
     for request, shape, reason in candidate.submitted:

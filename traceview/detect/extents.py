@@ -8,9 +8,9 @@ import numpy as np
 
 from traceview.events import Int64Array
 from traceview.findings import Extent
-from traceview.vocabulary import Mask, MeaningTable, Op
+from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
-__all__ = ["LossTracker", "merge_extents"]
+__all__ = ["ANY_DEVICE", "LossTracker", "merge_extents"]
 
 _CHANGES_DATA = np.array([Op(i).changes_data for i in range(max(Op) + 1)])
 
@@ -55,6 +55,10 @@ class _Loss:
         self.left = [e for e in kept if e.length > 0]
 
 
+ANY_DEVICE = 0
+"""Stands for the BlockBackend where the trace has none: what any device takes up counts as a rewrite."""
+
+
 class LossTracker:
     """Follows the losses of all windows through the rest of the trace."""
 
@@ -75,11 +79,13 @@ class LossTracker:
         if not self._by_blk:
             return
         handed_over, blks, different = table.handed_over()
-        for blk in different:
+        for blk in (*different, ANY_DEVICE):
             losses = self._by_blk.get(blk)
             if losses is None:
                 continue
             rows = handed_over[blks == blk]
+            if blk == ANY_DEVICE:
+                rows = np.flatnonzero(table.where(Meaning.DEVICE_REQUEST))
             rows = rows[_CHANGES_DATA[table.op[rows]]]
             start = table.role("offset", rows)
             end = start + table.role("length", rows)

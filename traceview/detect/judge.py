@@ -1,75 +1,100 @@
-"""From a window and its requests to a verdict."""
+"""From a window of a job and its requests to a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from traceview.detect.buffer import MAX_RECORDS
 from traceview.detect.candidates import Candidate, shape_of
-from traceview.detect.needs import Seen, lacking, names_of
+from traceview.detect.needs import Namer, Seen, lacking
 from traceview.events import NO_THREAD, NO_TIME, Gap
 from traceview.findings import Evidence, Request, Verdict, Window
-from traceview.rules import rule_by_id
+from traceview.rules import Pattern
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.marks import Mark
-from traceview.timeline.names import NameTracker
-from traceview.vocabulary import Meaning, Vocabulary
+from traceview.timeline.names import NameTracker, pointer
+from traceview.timeline.ownership import Ownership
+from traceview.vocabulary import Meaning
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "Known", "doubt_of_order"]
+
+ORDER = "its order against the window's edge is not certain"
+DEVICE = "the trace does not tell which of several devices made it"
 
 
-class Judge:
-    """Judges the windows of one trace, when all of it has been read.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a trace when all of it has been read.
 
     `seen` are the meanings that occurred, each with its operation; `resolution_ns` how finely the trace tells time,
     `last_record` the last record of the main loop, a device or a job.
     """
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        names: NameTracker,
-        devices: DeviceMap,
-        seen: Seen,
-        gaps: Sequence[Gap],
-        resolution_ns: int,
-        last_record: int,
-    ) -> None:
-        self._last_record = last_record
-        self._vocabulary = vocabulary
-        self._names = names
-        self._devices = devices
-        self._seen = seen
-        self._gaps = gaps
-        self._resolution_ns = resolution_ns
+    namer: Namer
+    names: NameTracker
+    devices: DeviceMap
+    ownership: Ownership
+    seen: Seen
+    gaps: Sequence[Gap]
+    resolution_ns: int
+    last_record: int
+
+    def gap_between(self, first: int, last: int) -> Gap | None:
+        """Return the first gap behind record `first`, up to and with `last`."""
+        return next((g for g in self.gaps if g.between(first, last)), None)
+
+
+def doubt_of_order(mark: Mark, edges: Iterable[Mark | None], resolution_ns: int) -> str:
+    """Return what speaks against a record standing where it does against a window's edges, or ``""``."""
+    known = [e for e in edges if e is not None]
+    return "" if all(_ordered(mark, e, resolution_ns) for e in known) else ORDER
+
+
+def _ordered(mark: Mark, edge: Mark, resolution_ns: int) -> bool:
+    """Say whether the order of two records is beyond doubt: of one thread, or well apart and in that order."""
+    if mark.tid == edge.tid and mark.tid != NO_THREAD:
+        return True
+    if NO_TIME in (mark.ts_ns, edge.ts_ns):
+        return mark.tid == edge.tid
+    apart = mark.ts_ns - edge.ts_ns
+    return apart > resolution_ns if mark.record > edge.record else -apart > resolution_ns
+
+
+class Judge:
+    """Judges the windows of the jobs of one trace."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
 
     def judge(self, candidate: Candidate) -> Window:
         """Return the window with its verdict."""
-        job = candidate.job
+        job, known = candidate.job, self._known
         requests = [self._named(r, candidate) for r, _, _ in candidate.submitted if self._guest(r, candidate)]
+        requests += self._nodeless(candidate)
         requests += self._held_back(candidate)
         requests.sort(key=lambda r: r.mark.record)
+        happenings = [replace(h, doubt=self._doubt_of_order(h.mark, candidate)) for h in candidate.happened]
         gap = self._gap_inside(candidate)
         if candidate.close is None and gap is not None:  # the close may be among the lost records
             requests = [r for r in requests if r.mark.record < gap.record]
+            happenings = [h for h in happenings if h.mark.record < gap.record]
         counted = [r for r in requests if not r.held_back]
-        verdict, reason = self._verdict(candidate, requests, counted)
+        verdict, reason = self._verdict(candidate, requests, broken=bool(counted or happenings))
         shape, shape_reason = shape_of(candidate, counted)
         return Window(
-            rule=candidate.rule, evidence=candidate.evidence, verdict=verdict, reason=reason, job=job.key,
-            job_kind=job.kind, node=job.node, target=job.target, pivoted=bool(job.pivoted), open=candidate.open,
-            close=candidate.close, shape=shape, shape_reason=shape_reason, requests=requests,
+            rule=candidate.rule.id, evidence=candidate.evidence, verdict=verdict, reason=reason, job=job.key,
+            job_kind=job.kind, node=job.node, target=job.target, pivoted=bool(job.pivoted) or job.presumed_to_pivot,
+            open=candidate.open, close=candidate.close, shape=shape, shape_reason=shape_reason, requests=requests,
             ends_in_switch=self._ends_in_switch(candidate),
-            target_image=self._names.images.get(job.target, ""), witness=candidate.witness,
+            target_image=known.names.images.get(job.target, ""), witness=candidate.witness, subject="job",
+            key=job.key, happenings=happenings, severities=candidate.rule.severities, about=candidate.clause.about,
+            opening=_words(candidate.clause.open), closing=_words(candidate.clause.close),
         )  # fmt: skip
 
-    def _verdict(self, candidate: Candidate, requests: list[Request], counted: list[Request]) -> tuple[Verdict, str]:
-        job = candidate.job
-        sure_of_opening = candidate.evidence is Evidence.EXACT or job.completed is not None
-        if counted and sure_of_opening:
-            unknown = self._unknown_switch(candidate)
-            return Verdict.VIOLATED, f"{unknown}: whether the guest was moved is not known" if unknown else ""
+    def _verdict(self, candidate: Candidate, requests: list[Request], *, broken: bool) -> tuple[Verdict, str]:
+        if broken and (candidate.confirmed or not candidate.clause.confirm):
+            return Verdict.VIOLATED, self._doubt(candidate)
         missing = self.missing(candidate)
         if missing:
             return Verdict.INCONCLUSIVE, f"not traced: {', '.join(' or '.join(names) for names in missing)}"
@@ -82,9 +107,18 @@ class Judge:
             return Verdict.INCONCLUSIVE, f"records are missing inside it ({gap.text})"
         if candidate.close is None:
             return Verdict.INCONCLUSIVE, self._unclosed(candidate)
-        if requests:
+        if requests and not broken:
             return Verdict.GUARDED, f"{len(requests)} held back until after the window"
         return Verdict.CLEAN, ""
+
+    def _doubt(self, candidate: Candidate) -> str:
+        """Say what is not known of a violated window, or nothing."""
+        unknown = self._unknown_switch(candidate)
+        if unknown:
+            return f"{unknown}: whether the guest was moved is not known"
+        if candidate.job.presumed_to_pivot:
+            return "the switch is not traced: the job ended well and no cancel was seen, so the guest was moved"
+        return ""
 
     def _unknown_switch(self, candidate: Candidate) -> str:
         """Say why it is not known whether the job moved the guest, or nothing if it is."""
@@ -100,8 +134,8 @@ class Judge:
         if candidate.evidence is Evidence.EXACT and job.exit_done is None:
             return "the end of its exit is not in the trace"
         if job.pivoted is None:
-            return "the job's start is not in the trace"
-        if job.to_switch and job.ret == 0 and not any(meaning is Meaning.PIVOT for meaning, _ in self._seen):
+            return "" if job.told_by_its_end else "the job's start is not in the trace"
+        if job.to_switch and job.ret == 0 and not any(meaning is Meaning.PIVOT for meaning, _ in self._known.seen):
             return "the switch itself was not traced"
         return ""
 
@@ -113,32 +147,42 @@ class Judge:
         """Return the first gap between the window's opening and the last record that can lie in it."""
         if candidate.open is None:
             return None
-        opened = candidate.open.record
-        return next((g for g in self._gaps if g.between(opened, candidate.end_record)), None)
+        return self._known.gap_between(candidate.open.record, candidate.end_record)
 
     def _ends_in_switch(self, candidate: Candidate) -> bool:
         """Say whether the main loop is never heard of again after the switch began, as when QEMU aborts in it."""
         pivot = candidate.job.pivot
-        return pivot is not None and candidate.job.exit_done is None and self._last_record <= pivot.record
+        return pivot is not None and candidate.job.exit_done is None and self._known.last_record <= pivot.record
 
     def _gap_after(self, candidate: Candidate) -> bool:
         last = candidate.job.exit_done
         until = last.record if last is not None else candidate.end_record
-        return any(g.between(candidate.end_record, until) for g in self._gaps)
+        return self._known.gap_between(candidate.end_record, until) is not None
 
     def missing(self, candidate: Candidate) -> list[tuple[str, ...]]:
-        """Return, for each need of the window's rule that never occurred in the trace, the events that meet it."""
-        needs = rule_by_id(candidate.rule).needs[candidate.evidence.value]
+        """Return, for each need of the window's clause that never occurred in the trace, the events that meet it."""
         # A job that began before the trace did is judged all the same.
-        lacked = [n for n in lacking(needs, self._seen) if n.meaning is not Meaning.JOB_START]
-        return [names_of(self._vocabulary, n, candidate.evidence) for n in lacked]
+        lacked = [n for n in lacking(candidate.clause.needs, self._known.seen) if Meaning.JOB_START not in n.meanings]
+        return [self._known.namer.names(n, candidate.evidence) for n in lacked]
 
     def _guest(self, request: Request, candidate: Candidate) -> bool:
         """Say whether a guest's device made a request, and not a job on its own behalf."""
         if candidate.evidence is Evidence.PROXY:
-            return True  # only the device's BlockBackends were looked at
-        name = self._names.blks.get(request.blk)
-        return name != "" or self._devices.serves_device(request.blk)
+            return True  # only the device's BlockBackends, or what devices took up, were looked at
+        name = self._known.names.blks.get(request.blk)
+        return name != "" or self._known.devices.serves_device(request.blk)
+
+    def _nodeless(self, candidate: Candidate) -> list[Request]:
+        """Return what devices took up, where the trace never shows which node that reaches."""
+        sure = self._known.ownership.one_device
+        return [
+            replace(
+                r, device=pointer(device) if device else "a device", node=candidate.job.node if sure else 0,
+                doubt=self._doubt_of_order(r.mark, candidate) if sure else DEVICE,
+            )
+            for device, r in candidate.nodeless
+            if r.op not in self._known.ownership.followed
+        ]  # fmt: skip
 
     def _held_back(self, candidate: Candidate) -> list[Request]:
         """Return what devices of the window's node took up in it and did not submit before its end."""
@@ -147,24 +191,23 @@ class Judge:
             blks = {r.blk for r, _, _ in candidate.submitted}
         held = []
         for device, request in candidate.taken_up:
-            blk = self._devices.blk_of(device)
+            blk = self._known.devices.blk_of(device)
             if blk is not None and blk in blks:
-                named = replace(request, blk=blk, device=self._names.device(blk), node=candidate.job.node)
-                held.append(self._timed(named, candidate))
+                held.append(
+                    replace(
+                        request, blk=blk, device=self._known.names.device(blk), node=candidate.job.node,
+                        doubt=self._doubt_of_order(request.mark, candidate),
+                    )
+                )  # fmt: skip
         return held
 
     def _named(self, request: Request, candidate: Candidate) -> Request:
-        return self._timed(replace(request, device=self._names.device(request.blk)), candidate)
+        device = self._known.names.device(request.blk) if request.blk else self._known.names.node(request.node)
+        return replace(request, device=device, doubt=self._doubt_of_order(request.mark, candidate))
 
-    def _timed(self, request: Request, candidate: Candidate) -> Request:
-        edges = [m for m in (candidate.open, candidate.close) if m is not None]
-        return replace(request, certain=all(self._ordered(request.mark, edge) for edge in edges))
+    def _doubt_of_order(self, mark: Mark, candidate: Candidate) -> str:
+        return doubt_of_order(mark, (candidate.open, candidate.close), self._known.resolution_ns)
 
-    def _ordered(self, mark: Mark, edge: Mark) -> bool:
-        """Say whether the order of two records is beyond doubt: of one thread, or well apart and in that order."""
-        if mark.tid == edge.tid and mark.tid != NO_THREAD:
-            return True
-        if NO_TIME in (mark.ts_ns, edge.ts_ns):
-            return mark.tid == edge.tid
-        apart = mark.ts_ns - edge.ts_ns
-        return apart > self._resolution_ns if mark.record > edge.record else -apart > self._resolution_ns
+
+def _words(patterns: Iterable[Pattern]) -> str:
+    return " or ".join(p.word.name for p in patterns)

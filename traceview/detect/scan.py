@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
 
 from traceview.detect.anchors import ANCHORS, find_anchors
 from traceview.detect.buffer import RowBuffer
-from traceview.detect.candidates import Candidate, collect
-from traceview.detect.extents import LossTracker
-from traceview.detect.judge import Judge
-from traceview.detect.unjudged import find_unjudged
+from traceview.detect.candidates import LOOK_BACK, Candidate, collect
+from traceview.detect.extents import ANY_DEVICE, LossTracker, merge_extents
+from traceview.detect.job_windows import JobWindow, JobWindows
+from traceview.detect.judge import Judge, Known
+from traceview.detect.needs import Namer, Seen
+from traceview.detect.unjudged import Jobs, cover, find_unjudged
 from traceview.events import EventBatch, EventForm, ReadStats
-from traceview.findings import Evidence, Extent, Finding, ScanResult, Severity, TraceSummary, Verdict, Window
-from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, rule_by_id
+from traceview.findings import Extent, Finding, ScanResult, Severity, TraceSummary, Verdict, Window
+from traceview.rules import Rule, RuleSet
+from traceview.rules.standing import standing
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import FRAME_MEANINGS
-from traceview.vocabulary import Meaning, MeaningTable, Op, Row, Vocabulary
+from traceview.timeline.ownership import Ownership
+from traceview.timeline.reached import ReachedNodes
+from traceview.vocabulary import Dating, Meaning, MeaningTable, Row, Vocabulary
 
 __all__ = ["SCAN_MEANINGS", "Scanner"]
 
@@ -26,73 +31,76 @@ _REQUESTS = (
     Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST, Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY,
 )  # fmt: skip
 SCAN_MEANINGS = frozenset((*ANCHORS, *_REQUESTS, *FRAME_MEANINGS))
-"""What a scan decodes; everything else is only counted."""
-WITNESS_MEANINGS = SCAN_MEANINGS | {
-    Meaning.JOB_EXIT_BH,
-    Meaning.DRAINED_BEGIN,
-    Meaning.DRAINED,
-    Meaning.DRAINED_END,
-    Meaning.EXTERNAL_OFF,
-    Meaning.EXTERNAL_ON,
-    Meaning.BH_POLL,
-    Meaning.BH_SCHEDULE,
-    Meaning.REQUEST_DONE,
-    Meaning.JOB_FLUSH,
-    Meaning.DRAIN,
+"""What every scan decodes, beside what its rules speak of; everything else is only counted."""
+WITNESS_MEANINGS = frozenset({
+    Meaning.JOB_EXIT_BH, Meaning.DRAINED_BEGIN, Meaning.DRAINED, Meaning.DRAINED_END, Meaning.EXTERNAL_OFF,
+    Meaning.EXTERNAL_ON, Meaning.BH_POLL, Meaning.BH_SCHEDULE, Meaning.REQUEST_DONE, Meaning.JOB_FLUSH, Meaning.DRAIN,
     Meaning.DMA_START,
-}
-"""What is decoded when the interleaving around a window is to be shown."""
+})  # fmt: skip
+"""What is decoded, too, when the interleaving around a window is to be shown."""
+_SWITCHES = (Step.EXITED, Step.SWITCHED, Step.MOVED_ON)
 
 
 class Scanner:
     """Feed it the batches of one trace in order, then ask for the result.
 
-    `rules` are the ids of the rules to judge by. With `keep_witness` the records around each
-    window that has requests are kept with it.
+    With `keep_witness` the records around each window that has requests are kept with it. `qemu` is the release that
+    wrote the trace, where the user knows it.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rules: Collection[str], *, keep_witness: bool = False) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, rules: RuleSet, *, keep_witness: bool = False, qemu: Dating | None = None
+    ) -> None:
         self._vocabulary = vocabulary
         self._rules = rules
         self._keep_witness = keep_witness
+        self._qemu = qemu
+        self._meanings = SCAN_MEANINGS | rules.meanings | (WITNESS_MEANINGS if keep_witness else frozenset())
         self._names = NameTracker()
         self._jobs = JobTracker()
         self._devices = DeviceMap()
+        self._ownership = Ownership()
         self._iterations = IterationCounter()
-        self._buffer = RowBuffer()
+        self._reached = ReachedNodes()
+        self._seen: Seen = set()
+        self._windows = JobWindows((r for r in rules if r.subject == "job"), self._seen)
+        counting = frozenset().union(*(c.counting for r in self._windows.rules for c in r.windows))
+        self._buffer = RowBuffer(counting)
         self._losses = LossTracker()
         self._candidates: list[Candidate] = []
         self._of_job: dict[int, list[int]] = {}
         self._ended: list[Job] = []
-        self._seen: set[tuple[Meaning, Op]] = set()
         self._forms: dict[int, EventForm] = {}
         self._last_record = 0
 
     def wanted(self, name: str) -> bool:
         """Say whether the scan needs an event decoded."""
         event = self._vocabulary.events.get(name)
-        return event is not None and event.meaning in (WITNESS_MEANINGS if self._keep_witness else SCAN_MEANINGS)
+        return event is not None and event.meaning in self._meanings
 
     def feed(self, batch: EventBatch) -> None:
         """Take the next batch."""
         table = self._vocabulary.interpret(batch)
         if not len(table):
             return
-        # Records that only a witness has (worker threads' among them) must not change a verdict.
+        # Records that only some scans decode (worker threads' among them) must not change a verdict.
         own = next((i for i in range(len(table) - 1, -1, -1) if int(table.meaning[i]) in SCAN_MEANINGS), None)
         if own is not None:
             self._last_record = int(table.record[own])
         self._note_seen(batch, table)
         self._iterations.number(table)
         self._devices.feed(table)
+        self._ownership.feed(table)
         self._buffer.append(table)
-        for row in table.rows(find_anchors(table, self._jobs.running)):
+        anchors = find_anchors(table, self._jobs.running, self._jobs.coroutines)
+        changes = self._reached.feed(table)
+        for row in table.rows(anchors if changes is None else anchors | changes):
             self._anchor(row)
         self._losses.feed(table)
-        retain = [j.retain_from for j in self._jobs.running.values()]
+        retain = self._windows.retain_from()
         # A window may open at the very next record, in the iteration that has begun.
-        needed = [self._last_record, *(r for r in retain if r is not None)]
-        self._buffer.trim(self._buffer.iteration_start(min(needed)))
+        needed = self._last_record if retain is None else min(self._last_record, retain)
+        self._buffer.trim(self._buffer.iteration_start(needed - LOOK_BACK))
 
     def _note_seen(self, batch: EventBatch, table: MeaningTable) -> None:
         for code in table.codes():
@@ -105,53 +113,42 @@ class Scanner:
         if row.meaning in NameTracker.MEANINGS:
             self._names.feed(row)
             return
-        for step, job in self._jobs.feed(row):
-            match step:
-                case Step.DEFERRED if job.last_look is not None:
-                    self._take(FINAL_DRAIN_RULE, Evidence.EXACT, job)
-                case Step.EXITED:
-                    self._take(EXIT_RULE, Evidence.EXACT, job)
-                case Step.SWITCHED if job.deferred is None and job.exit is None:
-                    if job.drained is not None or job.ret == 0:  # else it was cancelled before its final drain
-                        self._take(EXIT_RULE, Evidence.PROXY, job)
-                case Step.FINISHED:
-                    self._finished(job, row.record)
-                case _:
-                    pass
+        steps = list(self._jobs.feed(row))
+        for window in self._windows.feed(row, self._jobs.subject, steps):
+            self._take(window, row.record)
+        for step, job in steps:
+            if step in _SWITCHES or (step is Step.FINISHED and job.told_by_its_end):
+                self._moved(job)
+        self._ended += [job for step, job in steps if step is Step.FINISHED]
 
-    def _finished(self, job: Job, record: int) -> None:
-        self._ended.append(job)
-        if job.left:
-            return
-        # Where only a new start of the same pointer shows that a job is gone, it is not known how long its window was.
-        until = record if job.exit_done is not None or job.ended is not None else None
-        if job.deferred is not None:
-            self._take(EXIT_RULE, Evidence.EXACT, job, until, ended=True)
-        elif job.completed is not None and job.drained is not None and job.ret == 0:
-            self._take(EXIT_RULE, Evidence.PROXY, job, until, ended=True)
+    def _take(self, window: JobWindow, record: int) -> None:
+        """Take a window in, which closes or ends at a record."""
+        job = window.job
+        until: int | None = record
+        if window.ended and job.exit_done is None and job.ended is None:
+            until = None  # only a new start of the same pointer shows that the job is gone: nobody knows since when
+        candidate = Candidate(
+            window.rule, window.clause, job, window.open, window.close, confirmed=window.confirmed, ended=window.ended
+        )
+        collect(candidate, self._buffer, self._names, last_record=until, keep_witness=self._keep_witness)
+        self._of_job.setdefault(id(job), []).append(len(self._candidates))
+        self._candidates.append(candidate)
 
-    def _take(self, rule: str, evidence: Evidence, job: Job, until: int | None = None, *, ended: bool = False) -> None:
-        """Take a window in; one that does not close reaches up to the record `until`, if that is known."""
-        if rule == FINAL_DRAIN_RULE:
-            opened, closed = job.last_look, job.deferred
-        elif evidence is Evidence.EXACT:
-            opened, closed = job.deferred, job.exit
-        else:
-            opened, closed = job.drained, job.switched
-        if rule in self._rules:
-            candidate = Candidate(rule, evidence, job, opened, closed, ended=ended)
-            collect(candidate, self._buffer, self._names, last_record=until, keep_witness=self._keep_witness)
-            self._of_job.setdefault(id(job), []).append(len(self._candidates))
-            self._candidates.append(candidate)
-        # What the guest writes to the old source after the window is as lost as what it wrote inside: only from the
-        # switch on do its writes reach the target.
-        if rule == EXIT_RULE and closed is not None:
+    def _moved(self, job: Job) -> None:
+        """Follow what a job's windows lost, from the switch on.
+
+        What the guest writes to the old source after a window is as lost as what it wrote inside: only from the switch
+        on do its writes reach the target.
+        """
+        switch = job.exit or job.switched or job.moved_on or job.ended
+        if switch is not None:
             for index in self._of_job.get(id(job), []):
-                self._watch(index, self._candidates[index], closed.record)
+                self._watch(index, self._candidates[index], switch.record)
 
     def _watch(self, index: int, candidate: Candidate, since_record: int) -> None:
         written: dict[int, list[Extent]] = {}
-        for request, _, _ in candidate.submitted:
+        requests = [r for r, _, _ in candidate.submitted] + [r for _, r in candidate.nodeless]
+        for request in requests:
             if request.op.changes_data:
                 written.setdefault(request.blk, []).append(Extent(request.offset, request.length))
         for blk, extents in written.items():
@@ -160,27 +157,26 @@ class Scanner:
     def finish(self, path: str, format_id: str, stats: ReadStats) -> ScanResult:
         """Judge all windows and return the result. `stats` are those of the reader, which is used up."""
         running = list(self._jobs.finish())
-        for job in running:
-            if job.deferred is not None and job.exit is None:
-                self._take(EXIT_RULE, Evidence.EXACT, job, self._last_record)
-            elif job.drained is not None and job.deferred is None and not job.left:
-                self._take(EXIT_RULE, Evidence.PROXY, job, self._last_record)
-        resolution = 100 if format_id == "simpletrace" else 1000
-        judge = Judge(
-            self._vocabulary, self._names, self._devices, self._seen, stats.gaps, resolution, self._last_record
-        )
+        for last in self._windows.finish(running):
+            self._take(last, self._last_record)
+        dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=format_id != "simpletrace")
+        namer = Namer(self._vocabulary, dating.span)
+        known = Known(
+            namer, self._names, self._devices, self._ownership, self._seen, stats.gaps,
+            100 if format_id == "simpletrace" else 1000, self._last_record,
+        )  # fmt: skip
+        judge = Judge(known)
         windows = []
         for index, candidate in enumerate(self._candidates):
             window = judge.judge(candidate)
             if window.severity is Severity.DATA_LOSS:
                 self._account(index, window)
             windows.append(window)
-        unjudged = [
-            u
-            for u in find_unjudged(self._vocabulary, self._ended, running, self._candidates, self._seen)
-            if u.rule in self._rules
-        ]
-        release, reason = self._vocabulary.release(stats.names, self._forms.values(), text=format_id != "simpletrace")
+        judged: dict[str, set[int]] = {}
+        for candidate in self._candidates:
+            judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
+        must_judge = [r for r in self._rules if r.must_judge]
+        unjudged = find_unjudged(namer, must_judge, Jobs(self._ended, running), judged, self._seen)
         needed = [names for u in unjudged for names in u.events]
         needed += [
             names
@@ -189,30 +185,42 @@ class Scanner:
             for names in judge.missing(candidate)
         ]
         missing = sorted({name for names in needed for name in names})
+        counts = Counter(w.rule for w in windows)
         summary = TraceSummary(
-            path=path, format=format_id, release=release, release_reason=reason, events=stats.records,
+            path=path, format=format_id, dating=dating, events=stats.records,
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps, missing_events=missing,
             unjudged=unjudged, contexts=self._names.contexts,
+            coverage=cover(namer, self._rules, {r: (n, 0) for r, n in counts.items()}, self._seen),
         )  # fmt: skip
         windows.sort(key=_place)
-        findings = [_finding(i, w) for i, w in enumerate(windows) if w.verdict is Verdict.VIOLATED]
+        findings = [
+            _finding(i, w, self._rules[w.rule], dating) for i, w in enumerate(windows) if w.verdict is Verdict.VIOLATED
+        ]
         return ScanResult([summary], windows, findings)
 
     def _account(self, index: int, window: Window) -> None:
         """Write into a window what its job's target still lacks."""
         for blk in {window.requests[i].blk for i in window.violating}:
             left, rewritten = self._losses.left(index, blk)
+            if blk == ANY_DEVICE and not self._ownership.one_device:
+                # Whoever wrote there later may have been another disk.
+                mine = [window.requests[i] for i in window.violating if window.requests[i].op.changes_data]
+                left, rewritten = merge_extents(Extent(r.offset, r.length) for r in mine), 0
             window.lost += left
             window.rewritten_bytes += rewritten
 
 
-def _finding(index: int, window: Window) -> Finding:
-    rule = rule_by_id(window.rule)
+def _finding(index: int, window: Window, rule: Rule, dating: Dating) -> Finding:
     severity = window.severity
     assert severity is not None
-    devices = sorted({window.requests[i].device for i in window.violating})
+    counted = [window.requests[i] for i in window.violating]
+    devices = sorted({r.device for r in counted})
     title = f"{window.job_kind} job {hex(window.job % (1 << 64))} on {', '.join(devices)}: {rule.title}"
-    return Finding(window.rule, severity, index, title, tuple(window.violating), rule.references)
+    return Finding(
+        window.rule, severity, index, title, tuple(window.violating), rule.references, label=rule.label,
+        certain=any(r.certain for r in counted) or any(h.certain for h in window.happenings),
+        standing=standing(rule.affected, dating.span), happenings=tuple(range(len(window.happenings))),
+    )  # fmt: skip
 
 
 def _place(window: Window) -> int:

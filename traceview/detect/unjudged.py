@@ -2,58 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from traceview.detect.candidates import Candidate
-from traceview.detect.needs import Seen, lacking, names_of
-from traceview.findings import Evidence, Unjudged
-from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, Rule, builtin_rules
+from traceview.detect.needs import Namer, Seen, lacking, nearest_clause
+from traceview.findings import RuleCoverage, Unjudged
+from traceview.rules import FINAL_DRAIN_RULE, Rule, RuleSet
 from traceview.timeline.jobs import Job
-from traceview.vocabulary import Meaning, Vocabulary
+from traceview.vocabulary import Meaning
 
-__all__ = ["find_unjudged"]
+__all__ = ["Jobs", "cover", "find_unjudged"]
 
-_STOCK_END = (Meaning.JOB_COMPLETED, Meaning.ROOT_ATTACH, Meaning.JOB_STATE)
+_STOCK_END = (Meaning.JOB_COMPLETED, Meaning.ROOT_ATTACH, Meaning.JOB_STATE, Meaning.JOB_ENDED)
+_EXACT_END = (Meaning.JOB_DEFERRED, Meaning.JOB_EXIT)
+
+
+class Jobs:
+    """The jobs of a trace: those that have ended (or were followed by another of that name), and those that run on."""
+
+    def __init__(self, ended: list[Job], running: list[Job]) -> None:
+        self.ended = ended
+        self.running = running
+
+
+def cover(namer: Namer, rules: RuleSet, windows: Mapping[str, tuple[int, int]], seen: Seen) -> list[RuleCoverage]:
+    """Return what each rule came to; `windows` has how many it had, and how many of them are not listed."""
+    covered = []
+    for rule in rules:
+        count, unlisted = windows.get(rule.id, (0, 0))
+        reason, events = ("", ()) if count else _nothing_to_judge(namer, rule, seen)
+        covered.append(RuleCoverage(rule.id, count, unlisted, reason, events))
+    return covered
+
+
+def _nothing_to_judge(namer: Namer, rule: Rule, seen: Seen) -> tuple[str, tuple[tuple[str, ...], ...]]:
+    clause = nearest_clause(rule.windows, seen)
+    missing = lacking(clause.needs, seen)
+    if not missing:
+        return "no window of it was opened", ()
+    return "not traced", tuple(namer.names(n, clause.evidence) for n in missing)
 
 
 def find_unjudged(
-    vocabulary: Vocabulary, jobs: list[Job], running: list[Job], candidates: Iterable[Candidate], seen: Seen
+    namer: Namer, rules: Iterable[Rule], jobs: Jobs, judged: Mapping[str, set[int]], seen: Seen
 ) -> list[Unjudged]:
-    """Return what could not be judged.
-
-    `jobs` have ended (or were followed by another of the same name), `running` had not when the trace ended.
-    """
-    judged = {rule.id: {id(c.job) for c in candidates if c.rule == rule.id} for rule in builtin_rules()}
+    """Return what could not be judged by rules that must; `judged` has the jobs of each rule's windows, by id()."""
     result = []
-    for rule in builtin_rules():
-        evidence = _evidence(rule, seen)
-        if rule.id == FINAL_DRAIN_RULE and evidence is None:
-            continue  # on stock builds the two doors are one window, reported under the exit rule
-        reason = _reason(rule, jobs, running, judged[rule.id], seen)
+    meanings = {m for m, _ in seen}
+    stock = bool(meanings & set(_STOCK_END)) and not meanings & set(_EXACT_END)
+    for rule in rules:
+        told_by_another = stock or any(judged.get(other) for other in rule.yields_to)
+        if rule.yields_to and told_by_another and not meanings & set(_EXACT_END):
+            continue  # what bounds its windows is not told apart there: they are part of the other rule's
+        reason = _reason(rule, jobs, judged.get(rule.id, set()), meanings)
         if reason:
-            best = evidence or Evidence.EXACT
-            missing = lacking(rule.needs.get(best.value, ()), seen)
-            result.append(Unjudged(rule.id, reason, tuple(names_of(vocabulary, n, best) for n in missing)))
+            clause = nearest_clause(rule.windows, seen)
+            missing = lacking(clause.needs, seen)
+            result.append(Unjudged(rule.id, reason, tuple(namer.names(n, clause.evidence) for n in missing)))
     return result
 
 
-def _evidence(rule: Rule, seen: Seen) -> Evidence | None:
-    """Return the evidence that the trace comes nearest to offering, or None if the rule has none of that kind."""
-    meanings = {m for m, _ in seen}
-    if meanings & set(_STOCK_END) and not meanings & {Meaning.JOB_DEFERRED, Meaning.JOB_EXIT}:
-        return Evidence.PROXY if "proxy" in rule.needs else None
-    return Evidence.EXACT
-
-
-def _reason(rule: Rule, jobs: list[Job], running: list[Job], judged: set[int], seen: Seen) -> str:
-    meanings = {m for m, _ in seen}
-    if not judged and not jobs and not running:
+def _reason(rule: Rule, jobs: Jobs, judged: set[int], meanings: set[Meaning]) -> str:
+    if rule.subject != "job":
+        return "" if judged else "no window of it was opened: its events were not traced, or nothing came to it"
+    if not judged and not jobs.ended and not jobs.running:
         return "no mirror job is seen: none ran, or its events were not traced"
-    missed = [j for j in jobs if id(j) not in judged and _should_have_window(rule, j)]
+    missed = [j for j in jobs.ended if id(j) not in judged and _should_have_window(rule, j)]
     if missed:
         return f"{_jobs(len(missed))} ended, but the events that bound the window were not traced"
-    if not judged and rule.id == EXIT_RULE and running and not jobs:
-        return f"{_jobs(len(running))} had not reached the end when the trace ended"
+    if not judged and rule.id != FINAL_DRAIN_RULE and jobs.running and not jobs.ended:
+        return f"{_jobs(len(jobs.running))} had not reached the end when the trace ended"
     if not judged and rule.id == FINAL_DRAIN_RULE and Meaning.JOB_LOOK not in meanings:
         return "no job is seen to look at its dirty bitmap"
     return ""

@@ -8,10 +8,21 @@ from typing import Any
 
 from traceview.errors import TraceviewError
 from traceview.events import NO_TIME, Gap
-from traceview.findings import Finding, Request, ScanResult, TraceSummary, Verdict, Window
+from traceview.findings import (
+    Finding,
+    Happening,
+    Request,
+    RuleCoverage,
+    ScanResult,
+    TraceSummary,
+    Verdict,
+    Window,
+)
 from traceview.report.escape import valid_text
+from traceview.rules.standing import Standing
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
+from traceview.vocabulary import Dating
 
 __all__ = ["SCHEMA_VERSION", "scan_document", "scan_json", "scan_jsonl"]
 
@@ -41,7 +52,12 @@ def _request(request: Request) -> dict[str, Any]:
         "kick": point(request.kick) if request.kick is not None else None,
         "context": request.context,
         "certain": request.certain,
+        "doubt": request.doubt,
     }
+
+
+def _happening(happening: Happening) -> dict[str, Any]:
+    return {**point(happening.mark), "text": happening.text, "certain": happening.certain, "doubt": happening.doubt}
 
 
 def _window(index: int, window: Window) -> dict[str, Any]:
@@ -49,13 +65,15 @@ def _window(index: int, window: Window) -> dict[str, Any]:
         "id": index,
         "trace": window.trace,
         "rule": window.rule,
+        "subject": {"kind": window.subject, "pointer": pointer(window.key)},
         "evidence": window.evidence.value,
+        "about": window.about,
         "verdict": window.verdict.value,
         "reason": window.reason,
         "shape": window.shape.value if window.shape is not None else None,
         "shape_reason": window.shape_reason,
         "job": pointer(window.job),
-        "job_kind": window.job_kind,
+        "job_kind": window.job_kind or None,
         "node": pointer(window.node),
         "target": pointer(window.target),
         "target_image": window.target_image,
@@ -66,6 +84,8 @@ def _window(index: int, window: Window) -> dict[str, Any]:
         "duration_ns": window.duration_ns,
         "iterations": window.iterations,
         "requests": [_request(r) for r in window.requests],
+        "happenings": [_happening(h) for h in window.happenings],
+        "more": window.more,
         "lost": [{"offset_bytes": e.offset, "length_bytes": e.length} for e in window.lost],
         "rewritten_bytes": window.rewritten_bytes,
     }
@@ -80,6 +100,24 @@ def _finding(index: int, finding: Finding) -> dict[str, Any]:
         "title": finding.title,
         "requests": list(finding.requests),
         "references": list(finding.references),
+        "happenings": list(finding.happenings),
+        "label": finding.label,
+        "certain": finding.certain,
+        "known": _standing(finding.standing),
+    }
+
+
+def _standing(known: Standing | None) -> dict[str, Any] | None:
+    return None if known is None else {"state": known.state.value, "words": known.words}
+
+
+def _coverage(coverage: RuleCoverage) -> dict[str, Any]:
+    return {
+        "rule": coverage.rule,
+        "windows": coverage.windows,
+        "unlisted": coverage.unlisted,
+        "reason": coverage.reason,
+        "events": [list(names) for names in coverage.events],
     }
 
 
@@ -94,11 +132,21 @@ def _gap(gap: Gap) -> dict[str, Any]:
     }
 
 
+def _dating(dating: Dating) -> dict[str, Any]:
+    span = dating.span
+    return {
+        "release": dating.text,
+        "reason": dating.reason,
+        "since": span.since if span is not None else None,
+        "until": span.until if span is not None else None,
+    }
+
+
 def _trace(trace: TraceSummary) -> dict[str, Any]:
     return {
         "path": trace.path,
         "format": trace.format,
-        "qemu": {"release": trace.release, "reason": trace.release_reason},
+        "qemu": _dating(trace.dating),
         "events": trace.events,
         "other_lines": trace.other_lines,
         "refused_lines": trace.refused_lines,
@@ -110,6 +158,7 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
         "unjudged": [
             {"rule": u.rule, "reason": u.reason, "events": [list(names) for names in u.events]} for u in trace.unjudged
         ],
+        "rules": [_coverage(c) for c in trace.coverage],
     }
 
 

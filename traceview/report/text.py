@@ -18,12 +18,20 @@ from traceview.report.style import (
     plural,
     shape_words,
 )
-from traceview.rules import EXIT_RULE, rule_by_id
+from traceview.rules import EXIT_RULE
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
 
-__all__ = ["finding_lines", "scan_lines"]
+__all__ = ["finding_lines", "scan_lines", "subject_words"]
 
+_OPENINGS = {
+    "job_look": ", the last look: no dirty chunk",
+    "job_drained": ": the job is back from its final drain",
+    "job_left": ": the job's coroutine ends, its exit is deferred",
+}
+"""What the opening of a window is, behind the event that shows it, by the word of the rule."""
+_SWITCHES = ("job_exit", "job_switched", "job_moved_on", "job_ended")
+"""The closings at which the guest is moved, or has been."""
 _SUMMARY_ORDER = (Verdict.CLEAN, Verdict.GUARDED, Verdict.VIOLATED, Verdict.INCONCLUSIVE)
 
 
@@ -55,11 +63,12 @@ def scan_lines(result: ScanResult, style: Style, *, named: bool = False) -> Iter
 
 def finding_lines(number: int, finding: Finding, window: Window, style: Style) -> Iterator[str]:
     """Yield one finding: what it is, and the points (a), (b), (c) of its window."""
-    rule = rule_by_id(finding.rule)
-    first = window.requests[finding.requests[0]]
-    mark = style.paint(f"✗ {SEVERITY_WORDS[finding.severity]}", SEVERITY_COLOUR[finding.severity], "bold")
-    subject = f"{window.job_kind} job {pointer(window.job)} on {printable(first.device)}"
-    yield f"{mark}  {subject}   [{number}] {rule.id} · {rule.label} · {window.evidence.value}"
+    possible = "" if finding.certain else "POSSIBLE "
+    mark = style.paint(f"✗ {possible}{SEVERITY_WORDS[finding.severity]}", SEVERITY_COLOUR[finding.severity], "bold")
+    label = f" · {printable(finding.label)}" if finding.label else ""
+    yield f"{mark}  {subject_words(window)}   [{number}] {finding.rule}{label} · {window.evidence.value}"
+    if window.about:
+        yield f"  by stand-ins of {printable(window.about)}"
     yield f"  window {duration(window.duration_ns)}{_loop(window)}{_shape(window)}"
     opened = window.open
     if opened is not None:
@@ -71,6 +80,8 @@ def finding_lines(number: int, finding: Finding, window: Window, style: Style) -
         yield f"  {style.paint('note', 'yellow')}: {printable(window.reason)}"
     if finding.severity is Severity.DATA_LOSS:
         yield f"  {_loss(window)}"
+    if finding.standing is not None:
+        yield f"  {printable(finding.standing.words)}"
 
 
 def _loop(window: Window) -> str:
@@ -88,28 +99,39 @@ def _point(letter: str, mark: Mark, when: str, what: str) -> str:
     return f"  {letter} {place(mark):<14} {when:>10}  {what}"
 
 
+def subject_words(window: Window) -> str:
+    """Return what a window is about, in words."""
+    counted = [window.requests[i] for i in window.violating]
+    if window.subject == "job" and window.job_kind:
+        on = f" on {printable(counted[0].device)}" if counted else ""
+        return f"{window.job_kind} job {pointer(window.job)}{on}"
+    return window.subject if not window.key else f"{window.subject} {pointer(window.key)}"
+
+
 def _opening(window: Window) -> str:
     assert window.open is not None
-    if window.evidence is Evidence.PROXY:
-        return f"{window.open.event}: the job is back from its final drain"
-    return window.open.event if window.rule == EXIT_RULE else f"{window.open.event}, the last look: no dirty chunk"
+    words = _OPENINGS.get(window.opening, "")
+    return f"{window.open.event}{words}"
 
 
 def _closing(window: Window) -> str:
     assert window.close is not None
-    if window.rule != EXIT_RULE:
+    if window.closing not in _SWITCHES:
         moved = f"; later the guest is moved to bs {pointer(window.target)}" if window.pivoted else ""
         return window.close.event + moved
     if window.ends_in_switch:
         return f"{window.close.event}: the switch to bs {pointer(window.target)} begins"
     if window.pivoted:
         image = f" ({printable(window.target_image)})" if window.target_image else ""
-        return f"{window.close.event}: guest moved to bs {pointer(window.target)}{image}"
+        target = f"bs {pointer(window.target)}" if window.target else "the job's target"
+        return f"{window.close.event}: guest moved to {target}{image}"
     return f"{window.close.event}: the guest stays on its node"
 
 
 def _request_lines(window: Window, finding: Finding, opened: Mark) -> Iterator[str]:
     counted = [window.requests[i] for i in finding.requests]
+    if not counted:
+        return
     # The first write says more than a read before it: it is what is lost.
     shown = next((r for r in counted if r.op.changes_data), counted[0])
     yield _point("(b)", shown.mark, offset_from(shown.mark, opened), request_words(shown))
@@ -134,7 +156,7 @@ def request_words(request: Request) -> str:
         words += f" {request.length} B at {request.offset}"
     if request.kick is not None:
         words += f", kick at {place(request.kick)}"
-    return words if request.certain else f"{words} (possible: its order against the window's edge is not certain)"
+    return f"{words} (possible: {request.doubt})" if request.doubt else words
 
 
 def _loss(window: Window) -> str:

@@ -6,6 +6,7 @@ from traceview.timeline.devices import DeviceMap
 from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
 from traceview.timeline.names import NameTracker
+from traceview.timeline.reached import ReachedNodes
 from traceview.timeline.requests import GuestRequest, RequestBuilder
 from traceview.vocabulary import MeaningTable
 
@@ -20,6 +21,7 @@ class Follower:
         self._devices = DeviceMap()
         self._jobs = JobTracker()
         self._iterations = IterationCounter()
+        self._reached = ReachedNodes()
         self._requests = RequestBuilder(self.names, self._devices)
 
     def feed(self, table: MeaningTable) -> tuple[list[GuestRequest], list[Job]]:
@@ -29,7 +31,8 @@ class Follower:
             self.names.feed(row)
         self._devices.feed(table)
         ended: list[Job] = []
-        for row in table.rows(table.where(*JobTracker.MEANINGS)):
+        rows, changes = table.where(*JobTracker.MEANINGS), self._reached.feed(table)
+        for row in table.rows(rows if changes is None else rows | changes):
             ended += [job for step, job in self._jobs.feed(row) if step is Step.FINISHED]
         return list(self._requests.feed(table)), ended
 

@@ -2,8 +2,11 @@
 
 Instrumented builds show the deferral and the exit themselves. On stock QEMU 2.12 and newer the job's drained point
 (the first entry of its coroutine after the last mirror_before_drain) and the blk_root_attach of the device's
-BlockBackend stand in for them. The pointers of mirror_* events, of job_* events and the opaque of the job's
-coroutine are the same (QEMU 2.12 and newer), and are recycled: a new start is a new job.
+BlockBackend stand in for them. From 2.8 to 2.11 attachments are not traced: there the guest's requests show that its
+BlockBackend is on another node. Up to 2.7 the job's last look at its bitmap and its block_job_cb stand in; the end of
+its coroutine, where that is traced, is its deferral. In 2.12 and 3.0 the job tells that it is complete after the
+switch, from 3.1 on before it. The pointers of mirror_* events, of job_* events and the opaque of the job's coroutine
+are the same, and are recycled: a new start is a new job.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ __all__ = ["Job", "JobTracker", "Step"]
 
 _LIVING = (Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN, Meaning.JOB_DEFERRED, Meaning.JOB_EXIT)
 """What only a job that has not left yet can do."""
+_QMP_COMPLETED = 5
+"""BLOCK_JOB_COMPLETED among the monitor's events of 2.5 to 2.11 (qapi/event.json, in the order of the alphabet)."""
+_WORK = (Meaning.JOB_LOOK, Meaning.JOB_ACTIVITY)
 
 
 class Step(enum.Enum):
@@ -27,6 +33,7 @@ class Step(enum.Enum):
     DEFERRED = "deferred"
     EXITED = "exited"
     SWITCHED = "switched"
+    MOVED_ON = "moved on"
     FINISHED = "finished"
 
 
@@ -44,8 +51,14 @@ class Job:
     looks: int = 0
     last_look: Mark | None = None
     """The last look at the dirty bitmap, if it found the bitmap clean."""
+    running: Mark | None = None
+    """The first entry of its coroutine after its start."""
+    working: Mark | None = None
+    """The first time after its start that it looked at its bitmap or copied: it is set up."""
     before_drain: Mark | None = None
     drained: Mark | None = None
+    left_coroutine: Mark | None = None
+    """Where its coroutine ended: its exit has been deferred."""
     deferred: Mark | None = None
     exit: Mark | None = None
     pivot: Mark | None = None
@@ -53,8 +66,12 @@ class Job:
     exit_done: Mark | None = None
     completed: Mark | None = None
     switched: Mark | None = None
+    moved_on: Mark | None = None
+    """The first request of the guest's BlockBackend on another node, where attachments are not traced."""
     ended: Mark | None = None
     ret: int | None = None
+    cancel_asked: bool = False
+    complete_asked: bool = False
     to_switch: bool = False
     """Whether its exit was asked to move the guest (should_complete)."""
     pivoted: bool | None = None
@@ -64,15 +81,20 @@ class Job:
     @property
     def left(self) -> bool:
         """Whether the job was seen to come to its exit or its switch: it will not run again."""
-        return self.exit is not None or self.switched is not None
+        return self.exit is not None or self.switched is not None or self.moved_on is not None
 
     @property
-    def retain_from(self) -> int | None:
-        """The first record that a window of this job may need, or None."""
-        if self.left:
-            return None
-        marks = [m.record for m in (self.last_look, self.before_drain, self.deferred) if m is not None]
-        return min(marks) if marks else None
+    def told_by_its_end(self) -> bool:
+        """Whether nothing but its end is known of what it came to (stock builds to 2.11)."""
+        return self.ended is not None and self.completed is None and self.exit is None and self.pivoted is None
+
+    @property
+    def presumed_to_pivot(self) -> bool:
+        """Whether a job of which only the end is known must have moved the guest: a good end, and no cancel before it.
+
+        A job that was asked to complete before it was cancelled completes (block/mirror.c: mirror_complete).
+        """
+        return self.told_by_its_end and self.ret == 0 and (self.complete_asked or not self.cancel_asked)
 
 
 class JobTracker:
@@ -82,21 +104,37 @@ class JobTracker:
         Meaning.JOB_START, Meaning.JOB_IS_COMMIT, Meaning.JOB_LOOK, Meaning.JOB_ACTIVITY, Meaning.JOB_BEFORE_DRAIN,
         Meaning.JOB_DEFERRED, Meaning.JOB_EXIT, Meaning.JOB_EXIT_DONE, Meaning.PIVOT, Meaning.JOB_ENDED,
         Meaning.JOB_COMPLETED, Meaning.JOB_STATE, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, Meaning.COROUTINE_ENTER,
+        Meaning.COROUTINE_END, Meaning.JOB_CANCEL_ASKED, Meaning.JOB_COMPLETE_ASKED, Meaning.QMP_EVENT,
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.running: dict[int, Job] = {}
         self._exits: dict[int, list[Job]] = {}
         """The jobs that are in their exit, by thread: exits nest, and a log may hold several processes."""
+        self.coroutines: dict[int, int] = {}
+        """The coroutines of running jobs, each with its job."""
+        self.subject: Job | None = None
+        """The job that the last record was about."""
         self._commits: set[int] = set()
         self._detached: dict[int, tuple[int, int]] = {}
         self._node_of: dict[int, int] = {}
         self._moved: dict[int, tuple[int, list[int]]] = {}
+        self._node_before: dict[int, int] = {}
+        """The node that a BlockBackend's requests reached before the present one, where no attachment tells."""
+        self._of_jobs: set[int] = set()
+        self._detached_seen = False
+        self._told: list[Job] = []
+        """Jobs that the monitor told to be complete, until a request shows where the guest is."""
 
     def feed(self, row: Row) -> Iterator[tuple[Step, Job]]:
-        """Take a record of one of `MEANINGS`, in file order; yield what it did."""
+        """Take a record of one of `MEANINGS`, in file order; yield what it did.
+
+        Of requests it takes those that reach another node than before (`ReachedNodes`).
+        """
+        self.subject = None
         match row.meaning:
             case Meaning.ROOT_DETACH:
+                self._detached_seen = True
                 self._node_of.pop(row.role("blk"), None)
                 self._detached[row.role("child")] = (row.role("blk"), row.role("node"))
                 return
@@ -106,7 +144,7 @@ class JobTracker:
             case Meaning.PIVOT:
                 exits = self._exits.get(row.tid)
                 if exits:
-                    job = exits[-1]
+                    job = self.subject = exits[-1]
                     job.pivoted, job.target, job.pivot = True, row.role("target"), Mark.of(row)
                 return
             case Meaning.JOB_IS_COMMIT:
@@ -115,10 +153,29 @@ class JobTracker:
             case Meaning.JOB_START:
                 yield from self._start(row, Mark.of(row))
                 return
+            case Meaning.REACH:
+                yield from self._reach(row)
+                return
+            case Meaning.QMP_EVENT:
+                if row.role("count") == _QMP_COMPLETED and not self._detached_seen:
+                    yield from self._told_complete(Mark.of(row))
+                return
             case Meaning.COROUTINE_ENTER:
-                job_or_none = self.running.get(row.role("job"))
-                if job_or_none and job_or_none.before_drain and not job_or_none.drained:
-                    job_or_none.drained = Mark.of(row)
+                self._enter(row)
+                return
+            case Meaning.COROUTINE_END:
+                key = self.coroutines.pop(row.role("coroutine"), None)
+                job_or_none = self.subject = self.running.get(key) if key is not None else None
+                if job_or_none is not None:
+                    job_or_none.left_coroutine = Mark.of(row)
+                return
+            case Meaning.JOB_CANCEL_ASKED | Meaning.JOB_COMPLETE_ASKED:
+                job_or_none = self.subject = self.running.get(row.role("job"))
+                if job_or_none is not None:
+                    job_or_none.cancel_asked |= row.meaning is Meaning.JOB_CANCEL_ASKED
+                    job_or_none.complete_asked |= (
+                        row.meaning is Meaning.JOB_COMPLETE_ASKED and not job_or_none.cancel_asked
+                    )
                 return
             case _:
                 yield from self._progress(row)
@@ -127,6 +184,17 @@ class JobTracker:
         """Yield the jobs that the trace leaves unfinished, in the order of their start."""
         yield from self.running.values()
         self.running = {}
+
+    def _enter(self, row: Row) -> None:
+        job = self.subject = self.running.get(row.role("job"))
+        if job is None:
+            return
+        if row.role("coroutine"):
+            self.coroutines[row.role("coroutine")] = job.key
+        if job.start is not None and job.running is None:
+            job.running = Mark.of(row)
+        if job.before_drain and not job.drained:
+            job.drained = Mark.of(row)
 
     def _start(self, row: Row, mark: Mark) -> Iterator[tuple[Step, Job]]:
         key, node = row.role("job"), row.role("node")
@@ -141,8 +209,15 @@ class JobTracker:
         # Before the job starts, QEMU puts its filter above the node: the guest's BlockBackends move there.
         job.devices = {b: None for b in blks if self._node_of.get(b) == top}
         if not job.devices:
-            job.devices = {b: None for b, n in self._node_of.items() if n == node}
-        self.running[key] = job
+            # Where attachments are not traced, the filter may have been reached already.
+            job.devices = {
+                b: None
+                for b, n in self._node_of.items()
+                if node in (n, self._node_before.get(b)) and b not in self._of_jobs
+            }
+        self.running[key] = self.subject = job
+        if row.role("coroutine"):
+            self.coroutines[row.role("coroutine")] = key
 
     def _progress(self, row: Row) -> Iterator[tuple[Step, Job]]:
         if row.meaning is Meaning.JOB_STATE and row.string("state") not in ("concluded", "null"):
@@ -156,16 +231,20 @@ class JobTracker:
             if row.meaning not in _LIVING:
                 return  # of another kind of job, or of one whose end alone is seen
             job = self.running[key] = Job(key)
+        self.subject = job
         mark = Mark.of(row)
+        if job.start is not None and job.working is None and row.meaning in _WORK:
+            job.working = mark
         match row.meaning:
             case Meaning.JOB_LOOK:
                 job.looks += 1
                 job.last_look = mark if row.role("count") == 0 else None
-                job.before_drain = job.drained = None
+                self._copies_on(job)
             case Meaning.JOB_ACTIVITY:
-                job.before_drain = job.drained = None
+                self._copies_on(job)
             case Meaning.JOB_BEFORE_DRAIN:
-                job.before_drain, job.drained = mark, None
+                self._copies_on(job)
+                job.before_drain = mark
             case Meaning.JOB_DEFERRED:
                 job.deferred, job.node = mark, row.role("node")
                 yield Step.DEFERRED, job
@@ -180,9 +259,10 @@ class JobTracker:
             case Meaning.JOB_ENDED:
                 job.ended, job.ret = mark, row.role("ret")
                 if job.exit is None:
+                    job.node = job.node or row.role("node")
                     yield from self._finished(job)
             case Meaning.JOB_COMPLETED:
-                job.completed, job.ret = mark, row.role("ret")
+                yield from self._complete(job, mark, row.role("ret"))
             case Meaning.JOB_STATE:
                 job.ended = mark
                 yield from self._finished(job)
@@ -203,21 +283,69 @@ class JobTracker:
             self._moved[old] = (node, [blk])
         mark = Mark.of(row)
         for job in list(self.running.values()):
-            if job.completed is None or job.switched is not None:
+            if job.switched is not None or (job.completed is None and job.drained is None):
                 continue
-            if not job.devices:  # the trace began after the job: the first to be attached is the device's
-                job.devices[blk] = None
+            if not job.devices and job.completed is not None:
+                job.devices[blk] = None  # the trace began after the job: the first to be attached is the device's
             if blk in job.devices and job.devices[blk] is None:
                 job.devices[blk] = mark
                 job.target = node
                 job.pivoted = node != job.node if job.node else None
-                if all(job.devices.values()):
+                if job.completed is not None and all(job.devices.values()):
                     job.switched = mark
                     yield Step.SWITCHED, job
+
+    def _reach(self, row: Row) -> Iterator[tuple[Step, Job]]:
+        """Take a request that reaches another node than the last one of its BlockBackend (QEMU 2.8 to 2.11)."""
+        blk, node, mark = row.role("blk"), row.role("node"), Mark.of(row)
+        before = self._node_of.get(blk)
+        self._node_of[blk] = node
+        if before is None:
+            if self.running:
+                self._of_jobs.add(blk)  # a job's own, as far as one can tell
+            return
+        self._node_before[blk] = before
+        for job in self._told:
+            if blk in job.devices:
+                job.target, job.pivoted = node, node != job.node
+        self._told = [j for j in self._told if blk not in j.devices]
+        for job in list(self.running.values()):
+            # Before its end, it is only the job's filter that comes to stand between BlockBackend and node.
+            if blk in job.devices and job.drained is not None and job.switched is None:
+                job.moved_on, job.target, job.pivoted = mark, node, node != job.node
+                yield Step.MOVED_ON, job
+                yield from self._finished(job)
+
+    def _told_complete(self, mark: Mark) -> Iterator[tuple[Step, Job]]:
+        """Take the monitor's word that a job is complete; it names none, so that only one may be at its end."""
+        at_end = [j for j in self.running.values() if j.drained is not None and j.completed is None]
+        if len(at_end) == 1:
+            (job,) = at_end
+            job.moved_on = job.ended = mark
+            job.ret = 0
+            self._told.append(job)
+            yield Step.MOVED_ON, job
+            yield from self._finished(job)
+
+    def _complete(self, job: Job, mark: Mark, ret: int) -> Iterator[tuple[Step, Job]]:
+        """Note that a job tells that it is complete: before the switch, or after it (QEMU 2.12 and 3.0)."""
+        job.completed, job.ret = mark, ret
+        moved = [m for m in job.devices.values() if m is not None]
+        if moved and len(moved) == len(job.devices) and job.switched is None:
+            job.switched = max(moved, key=lambda m: m.record)
+            yield Step.SWITCHED, job
+
+    def _copies_on(self, job: Job) -> None:
+        """Note that a job is not at its end: what looked like it was no more than a try."""
+        job.before_drain = job.drained = None
+        if job.completed is None and any(job.devices.values()):
+            job.devices = dict.fromkeys(job.devices)
+            job.target, job.pivoted = 0, None
 
     def _finished(self, job: Job) -> Iterator[tuple[Step, Job]]:
         for tid, exits in self._exits.items():
             self._exits[tid] = [j for j in exits if j is not job]
         if self.running.get(job.key) is job:
             del self.running[job.key]
+            self.coroutines = {co: key for co, key in self.coroutines.items() if key != job.key}
             yield Step.FINISHED, job

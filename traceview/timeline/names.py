@@ -35,6 +35,10 @@ class NameTracker:
         """Return the name of a BlockBackend, or its pointer as the trace prints it."""
         return self.blks.get(blk) or pointer(blk)
 
+    def node(self, node: int) -> str:
+        """Return the image file of a node, or its pointer as the trace prints it."""
+        return self.images.get(node) or pointer(node)
+
     def context(self, ctx: int) -> str:
         """Return the name of an AioContext, or its pointer as the trace prints it."""
         return self.contexts.get(ctx) or pointer(ctx)

@@ -28,7 +28,9 @@ FRAME_MEANINGS = (*_OPENS, *_CLOSES)
 _SERVING = ("dispatch", "poll", "iohandler_poll")
 _ENDLESS = ("bh", "notifier")
 """Calls whose end QEMU does not trace: the next of them, or the end of what holds them, ends them."""
-_IN_NOTIFIER = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH, Meaning.QUEUE_NOTIFY, Meaning.NODE_IO)
+_IN_NOTIFIER = (
+    Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH, Meaning.QUEUE_NOTIFY, Meaning.NODE_AIO, Meaning.NODE_IO,
+)  # fmt: skip
 _BESIDE_NOTIFIER = (*_IN_NOTIFIER, Meaning.BH_SCHEDULE, Meaning.DMA_START, Meaning.COROUTINE_ENTER)
 """What does not end the read of a notifier; a worker thread may schedule a bottom half at any time."""
 _OF_CONTEXT = (Meaning.POLL, Meaning.POLL_DONE, Meaning.BH_POLL, Meaning.BH_CALL)

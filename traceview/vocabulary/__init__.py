@@ -12,18 +12,13 @@ import numpy as np
 from traceview.errors import GrammarError
 from traceview.events import EventBatch, EventForm, Int64Array, Kind
 from traceview.formats.printf import line_template
-from traceview.releases import ReleaseRange, release_key
 from traceview.resources import data_files
 from traceview.vocabulary.binding import UNKNOWN, Binding, BoundForm, Term
+from traceview.vocabulary.dating import Dating, date_trace
 from traceview.vocabulary.meanings import ROLES, STRING_ROLES, Meaning, Op
 from traceview.vocabulary.table import Mask, MeaningTable, Row
 
-__all__ = ["EventMeaning", "Mask", "Meaning", "MeaningTable", "Op", "Row", "Vocabulary", "builtin"]
-
-OLDEST = "1.0"
-"""The oldest release whose declarations the vocabulary was checked against."""
-NEWEST = "9.0"
-"""The newest release whose declarations the vocabulary was checked against."""
+__all__ = ["Dating", "EventMeaning", "Mask", "Meaning", "MeaningTable", "Op", "Row", "Vocabulary", "builtin"]
 
 
 class EventMeaning:
@@ -41,6 +36,8 @@ class EventMeaning:
             self.op_flag: dict[str, Any] = table.get("op_flag", {})
             self.roles = {r: [Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
             self._forms: list[list[str]] = table["forms"]
+            self.function: str = table.get("function", "")
+            """Where a tracepoint belongs that no release has: the file, the function, and the place in it."""
         except (LookupError, AttributeError, ValueError) as e:
             raise GrammarError(f"vocabulary: event {name}: {e}") from e
         unknown = set(self.roles) - set(ROLES)
@@ -61,6 +58,11 @@ class EventMeaning:
         """First and last release that has the event, or None where no release has it."""
         ranges = [f for f in self._forms if f[0]]
         return (ranges[-1][0], ranges[0][1]) if ranges else None
+
+    def can(self, op: Op) -> bool:
+        """Say whether a record of the event can tell of an operation (any for `Op.NONE`)."""
+        told = {self.op.label, self.op_flag.get("op"), *self.op_from}
+        return not op or op.label in told
 
     def terms(self, form: EventForm) -> dict[str, Term]:
         """Return, for each role that `form` can fill, the alternative whose arguments it has.
@@ -112,46 +114,16 @@ class Vocabulary:
         ops = partial(_ops_by_row, event, form) if by_row else None
         return BoundForm(event.meaning, event.op, ops, event.terms(form))
 
-    def release(self, names: Iterable[str], forms: Iterable[EventForm], *, text: bool) -> tuple[str | None, str]:
+    def date(self, names: Iterable[str], forms: Iterable[EventForm], *, text: bool) -> Dating:
         """Deduce which QEMU releases can have written a trace.
 
         `names` are the events met, `forms` the forms in which records of them were read, `text` whether they were
-        read from text. Returns the range as text, or None,
-        and the reason.
+        read from text.
         """
-        span = ReleaseRange(None, None)
-        reasons: dict[str, str] = {}
-        exact: dict[str, tuple[str, str]] = {}
-        for form in forms:
-            alike = [f.releases for f in self.forms_of(form.name) if f.releases and _same_to_a_reader(f, form, text)]
-            if alike:
-                first = min((r[0] for r in alike), key=release_key)
-                last = max((r[1] for r in alike), key=release_key)
-                known = exact.get(form.name, (first, last))
-                exact[form.name] = (min(known[0], first, key=release_key), max(known[1], last, key=release_key))
+        met = list(names)
         # A build with tracepoints of its own may have been given events of later releases with them.
-        instrumented = any(n in self.events and self.events[n].releases is None for n in names)
-        for name in sorted(names):
-            event = self.events.get(name)
-            releases = exact.get(name) or (event.releases if event is not None else None)
-            if releases is None:
-                continue
-            if instrumented:
-                releases = (OLDEST, releases[1])
-            narrowed = span.narrowed(*releases)
-            if narrowed.empty:
-                return None, f"{name} ({releases[0]} to {releases[1]}) does not go with {', '.join(reasons.values())}"
-            if narrowed.since not in (span.since, OLDEST):
-                reasons["since"] = f"{name} is there from {releases[0]}"
-            if narrowed.until != span.until and releases[1] != NEWEST:
-                reasons["until"] = f"{name} is there up to {releases[1]}"
-            span = narrowed
-        if not reasons:
-            return None, "no event of the trace is particular to a release"
-        if instrumented:
-            why = "; the build has tracepoints of its own, so what it traces does not tell the oldest"
-            return f"{span.until} or older", "; ".join(reasons.values()) + why
-        return (f"{span.since} or newer" if span.until == NEWEST else str(span)), "; ".join(reasons.values())
+        own = any(n in self.events and self.events[n].releases is None for n in met)
+        return date_trace(met, forms, self.forms_of, own_tracepoints=own, text=text)
 
 
 def _ops_by_row(event: EventMeaning, form: EventForm, args: Int64Array, batch: EventBatch) -> Int64Array:
@@ -162,24 +134,12 @@ def _ops_by_row(event: EventMeaning, form: EventForm, args: Int64Array, batch: E
         values = args[:, form.slot(event.op_from["arg"])]
         for label, text in event.op_from.items():
             if label != "arg":
-                ops[values == batch.strings.find(text)] = Op[label.upper()]
+                for word in text.split("|"):
+                    ops[values == batch.strings.find(word)] = Op[label.upper()]
     if event.op_flag and kinds.get(event.op_flag["arg"], Kind.STRING) is not Kind.STRING:
         flags = args[:, form.slot(event.op_flag["arg"])]
         ops[(flags & int(event.op_flag["bit"])) != 0] = Op[event.op_flag["op"].upper()]
     return ops
-
-
-def _same_to_a_reader(a: EventForm, b: EventForm, text: bool) -> bool:
-    """Say whether records of two forms cannot be told apart: in text by the line, in binary by the arguments."""
-    if not text:
-        return [(x.name, x.kind is Kind.STRING) for x in a.args] == [(x.name, x.kind is Kind.STRING) for x in b.args]
-    return _shape(a) == _shape(b)
-
-
-def _shape(form: EventForm) -> str:
-    # Few numbers are negative, so a signed and an unsigned conversion look the same; so do %#x and 0x%x but for 0.
-    marks = {"UNSIGNED": "<DECIMAL>", "ALT_HEX": "0x<HEX>"}
-    return "".join(p if isinstance(p, str) else marks.get(p.terminal, f"<{p.terminal}>") for p in form.line)
 
 
 @cache

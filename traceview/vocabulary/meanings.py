@@ -29,6 +29,8 @@ class Meaning(enum.IntEnum):
     JOB_STATE = enum.auto()
     JOB_COMPLETE_ASKED = enum.auto()
     JOB_CANCEL_ASKED = enum.auto()
+    JOB_FINALIZE_ASKED = enum.auto()
+    JOB_STEP = enum.auto()  # a job that is no mirror reads or writes
     OTHER_JOB_START = enum.auto()
     # devices
     NOTIFIER_READ = enum.auto()
@@ -39,6 +41,12 @@ class Meaning(enum.IntEnum):
     REQUEST_ANSWERED = enum.auto()
     DMA_START = enum.auto()
     DMA_DONE = enum.auto()
+    TMF_START = enum.auto()
+    TMF_DONE = enum.auto()
+    DATAPLANE_START = enum.auto()
+    DATAPLANE_STOP = enum.auto()
+    NOTIFIER_ATTACHED = enum.auto()
+    NOTIFIER_DETACHED = enum.auto()
     INTERRUPT = enum.auto()
     # BlockBackends and nodes
     BLK_NAMED = enum.auto()
@@ -47,6 +55,7 @@ class Meaning(enum.IntEnum):
     NODE_OPEN = enum.auto()
     SUBMIT = enum.auto()  # a request is handed to the block layer (blk_aio_*)
     REACH = enum.auto()  # a request reaches the node (blk_co_p*)
+    NODE_AIO = enum.auto()  # the same by bdrv_aio_*, with the request's pointer (QEMU to 2.9)
     NODE_IO = enum.auto()
     # loops and contexts
     CONTEXT_NAME = enum.auto()
@@ -67,7 +76,13 @@ class Meaning(enum.IntEnum):
     DRAINED = enum.auto()
     DRAINED_END = enum.auto()
     DRAIN = enum.auto()
+    DRAIN_ALL = enum.auto()
+    CTX_ATTACHED = enum.auto()
+    CTX_DETACHED = enum.auto()
+    GRAPH_LOCKED = enum.auto()
+    GRAPH_UNLOCKED = enum.auto()
     COROUTINE_ENTER = enum.auto()
+    COROUTINE_END = enum.auto()
     COROUTINE_SCHEDULE = enum.auto()
     COROUTINE_SCHEDULE_BH = enum.auto()
     BUSY_POLL = enum.auto()
@@ -80,6 +95,8 @@ class Meaning(enum.IntEnum):
     WORKER_DONE = enum.auto()
     FILE_IO = enum.auto()
     RUN_STATE = enum.auto()
+    VM_STATE = enum.auto()
+    VM_STOPPED = enum.auto()
 
 
 class Op(enum.IntEnum):
@@ -107,6 +124,6 @@ STRING_ROLES = ("name", "image", "state")
 """Roles whose value is an index into the string table."""
 ROLES = (
     "node", "target", "blk", "job", "ctx", "bh", "cb", "child", "device", "queue", "request", "coroutine",
-    "offset", "length", "count", "ret", "flags", *STRING_ROLES,
+    "offset", "length", "count", "ret", "flags", "running", *STRING_ROLES,
 )  # fmt: skip
 """Every role: host addresses as int64 of the same bits, offset and length in bytes, the rest as traced."""

@@ -1,0 +1,52 @@
+"""Patterns of rules held against records: one by one, or a table at a time."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from traceview.events import Int64Array
+from traceview.rules import Condition, Pattern
+from traceview.vocabulary import Mask, MeaningTable, Row
+
+__all__ = ["matching_rows", "row_matches"]
+
+_RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def row_matches(row: Row, pattern: Pattern) -> bool:
+    """Say whether a record of one of the pattern's meanings meets those conditions that do not ask for the opening."""
+    if pattern.word.ops and row.op not in pattern.word.ops:
+        return False
+    for c in pattern.conditions:
+        if not c.of_opening:
+            value: int | str = row.string(c.role) if isinstance(c.value, str) else _role(row, c.role)
+            if not _RELATIONS[c.relation](value, c.value):
+                return False
+    return True
+
+
+def _role(row: Row, role: str) -> int:
+    return row.tid if role == "thread" else row.role(role)
+
+
+def matching_rows(table: MeaningTable, pattern: Pattern) -> Int64Array:
+    """Return the rows of a table that a pattern fits, but for conditions that ask for the window's opening."""
+    rows = np.flatnonzero(table.where(*pattern.word.meanings))
+    if pattern.word.ops and len(rows):
+        rows = rows[np.isin(table.op[rows], np.array(pattern.word.ops, dtype=np.uint8))]
+    for condition in pattern.conditions:
+        if not condition.of_opening and len(rows):
+            rows = rows[_meets(table, rows, condition)]
+    return rows
+
+
+def _meets(table: MeaningTable, rows: Int64Array, condition: Condition) -> Mask:
+    value = table.strings.find(condition.value) if isinstance(condition.value, str) else condition.value
+    column = table.tid[rows] if condition.role == "thread" else table.role(condition.role, rows)
+    return np.asarray(_RELATIONS[condition.relation](column, value))
