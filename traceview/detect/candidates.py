@@ -8,6 +8,7 @@ import numpy as np
 
 from traceview.detect.buffer import MAX_RECORDS, RowBuffer
 from traceview.detect.counted import Counted, rows_that_count
+from traceview.detect.pending import LOOK_BACK
 from traceview.detect.shapes import classify
 from traceview.findings import Evidence, Happening, Request, Shape
 from traceview.rules import EXIT_RULE, Rule, WindowClause
@@ -19,9 +20,6 @@ from traceview.timeline.nesting import build_nesting
 from traceview.vocabulary import MeaningTable, Row
 
 __all__ = ["Candidate", "collect"]
-
-LOOK_BACK = 1000
-"""How many records before a window's opening a device may have taken up a request that reaches its node inside."""
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from traceview.detect.matching import matching_rows
+from traceview.detect.pending import begun_between, first_ends, was_pending
 from traceview.events import Int64Array
 from traceview.rules import Condition, Pattern, WindowClause
 from traceview.timeline.jobs import Job
@@ -14,9 +15,6 @@ from traceview.timeline.kicks import KickTracker
 from traceview.vocabulary import Mask, Meaning, MeaningTable
 
 __all__ = ["Counted", "rows_that_count"]
-
-_DONE = (Meaning.REQUEST_DONE, Meaning.REQUEST_ANSWERED, Meaning.DMA_DONE)
-_BEGUN = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.DMA_START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,32 +142,5 @@ def _begun_before(
     """Return the ends of requests that had reached the job's node before the window opened."""
     if earlier is None or not len(found):
         return []
-    begun = np.flatnonzero(inside & rows.where(*_BEGUN))
-    told = set(rows.role("request", begun).tolist())  # those begin inside
-    kept = []
-    for row, request in zip(found.tolist(), rows.role("request", found).tolist(), strict=True):
-        # An end may be told twice: by the device model, and as the answer to the guest.
-        if request not in told and _pending_on_node(earlier, request, job):
-            kept.append(row)
-        told.add(request)
-    return kept
-
-
-def _pending_on_node(earlier: MeaningTable, request: int, job: Job) -> bool:
-    """Say whether a request has reached the job's node and is not done at the end of the rows."""
-    own = np.flatnonzero(earlier.where(*_BEGUN, *_DONE))
-    own = own[earlier.role("request", own) == request]
-    done = np.flatnonzero(_has(earlier, own, *_DONE))
-    own = own[done[-1] + 1 :] if len(done) else own
-    if len(_on_node(earlier, own, Meaning.SUBMIT, job)):
-        return True
-    taken_up = own[_has(earlier, own, *KickTracker.TAKEN_UP)]
-    if not len(taken_up):
-        return False
-    reached = np.flatnonzero(earlier.where(Meaning.REACH))
-    reached = reached[(reached > taken_up[0]) & np.isin(earlier.role("blk", reached), list(job.devices))]
-    start, op = earlier.role("offset", taken_up[:1])[0], earlier.op[taken_up[0]]
-    end = start + earlier.role("length", taken_up[:1])[0]
-    first = earlier.role("offset", reached)
-    covers = (first <= start) & (end <= first + earlier.role("length", reached)) & (earlier.op[reached] == op)
-    return bool(covers.any())
+    begun = begun_between(rows, int(np.argmax(inside)), len(rows))
+    return [r for r, q in first_ends(rows, found, begun) if was_pending(earlier, q, job.node, job.devices)]

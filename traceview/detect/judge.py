@@ -17,7 +17,7 @@ from traceview.timeline.names import NameTracker, pointer
 from traceview.timeline.ownership import Ownership
 from traceview.vocabulary import Meaning
 
-__all__ = ["Judge", "Known", "doubt_of_order"]
+__all__ = ["Judge", "Known", "doubt_of_order", "words_of"]
 
 ORDER = "its order against the window's edge is not certain"
 DEVICE = "the trace does not tell which of several devices made it"
@@ -89,7 +89,7 @@ class Judge:
             ends_in_switch=self._ends_in_switch(candidate),
             target_image=known.names.images.get(job.target, ""), witness=candidate.witness, subject="job",
             key=job.key, happenings=happenings, severities=candidate.rule.severities, about=candidate.clause.about,
-            opening=_words(candidate.clause.open), closing=_words(candidate.clause.close),
+            opening=words_of(candidate.clause.open), closing=words_of(candidate.clause.close),
         )  # fmt: skip
 
     def _verdict(self, candidate: Candidate, requests: list[Request], *, broken: bool) -> tuple[Verdict, str]:
@@ -209,5 +209,6 @@ class Judge:
         return doubt_of_order(mark, (candidate.open, candidate.close), self._known.resolution_ns)
 
 
-def _words(patterns: Iterable[Pattern]) -> str:
+def words_of(patterns: Iterable[Pattern]) -> str:
+    """Return the words of some patterns."""
     return " or ".join(p.word.name for p in patterns)

@@ -12,11 +12,12 @@ from traceview.events import Int64Array
 from traceview.rules import Condition, Pattern
 from traceview.vocabulary import Mask, MeaningTable, Row
 
-__all__ = ["matching_rows", "row_matches"]
+__all__ = ["RELATIONS", "matching_rows", "row_matches"]
 
-_RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
+RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+"""What the relations of conditions mean, of numbers and of columns of them."""
 
 
 def row_matches(row: Row, pattern: Pattern) -> bool:
@@ -26,7 +27,7 @@ def row_matches(row: Row, pattern: Pattern) -> bool:
     for c in pattern.conditions:
         if not c.of_opening:
             value: int | str = row.string(c.role) if isinstance(c.value, str) else _role(row, c.role)
-            if not _RELATIONS[c.relation](value, c.value):
+            if not RELATIONS[c.relation](value, c.value):
                 return False
     return True
 
@@ -49,4 +50,4 @@ def matching_rows(table: MeaningTable, pattern: Pattern) -> Int64Array:
 def _meets(table: MeaningTable, rows: Int64Array, condition: Condition) -> Mask:
     value = table.strings.find(condition.value) if isinstance(condition.value, str) else condition.value
     column = table.tid[rows] if condition.role == "thread" else table.role(condition.role, rows)
-    return np.asarray(_RELATIONS[condition.relation](column, value))
+    return np.asarray(RELATIONS[condition.relation](column, value))

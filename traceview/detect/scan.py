@@ -6,11 +6,14 @@ from collections import Counter
 
 from traceview.detect.anchors import ANCHORS, find_anchors
 from traceview.detect.buffer import RowBuffer
-from traceview.detect.candidates import LOOK_BACK, Candidate, collect
+from traceview.detect.candidates import Candidate, collect
 from traceview.detect.extents import ANY_DEVICE, LossTracker, merge_extents
-from traceview.detect.job_windows import JobWindow, JobWindows
+from traceview.detect.job_windows import JobWindow, JobWindows, is_followed_by_points
 from traceview.detect.judge import Judge, Known
+from traceview.detect.judge_keyed import KeyedJudge
+from traceview.detect.keyed_windows import KeyedWindows
 from traceview.detect.needs import Namer, Seen
+from traceview.detect.pending import LOOK_BACK
 from traceview.detect.unjudged import Jobs, cover, find_unjudged
 from traceview.events import EventBatch, EventForm, ReadStats
 from traceview.findings import Extent, Finding, ScanResult, Severity, TraceSummary, Verdict, Window
@@ -19,7 +22,7 @@ from traceview.rules.standing import standing
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
-from traceview.timeline.names import NameTracker
+from traceview.timeline.names import NameTracker, pointer
 from traceview.timeline.nesting import FRAME_MEANINGS
 from traceview.timeline.ownership import Ownership
 from traceview.timeline.reached import ReachedNodes
@@ -63,9 +66,10 @@ class Scanner:
         self._iterations = IterationCounter()
         self._reached = ReachedNodes()
         self._seen: Seen = set()
-        self._windows = JobWindows((r for r in rules if r.subject == "job"), self._seen)
+        self._windows = JobWindows(filter(is_followed_by_points, rules), self._seen)
         counting = frozenset().union(*(c.counting for r in self._windows.rules for c in r.windows))
         self._buffer = RowBuffer(counting)
+        self._keyed = KeyedWindows(rules, self._buffer)
         self._losses = LossTracker()
         self._candidates: list[Candidate] = []
         self._of_job: dict[int, list[int]] = {}
@@ -97,6 +101,7 @@ class Scanner:
         for row in table.rows(anchors if changes is None else anchors | changes):
             self._anchor(row)
         self._losses.feed(table)
+        self._keyed.feed(table)
         retain = self._windows.retain_from()
         # A window may open at the very next record, in the iteration that has begun.
         needed = self._last_record if retain is None else min(self._last_record, retain)
@@ -159,44 +164,54 @@ class Scanner:
         running = list(self._jobs.finish())
         for last in self._windows.finish(running):
             self._take(last, self._last_record)
-        dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=format_id != "simpletrace")
-        namer = Namer(self._vocabulary, dating.span)
+        self._keyed.finish()
+        text = format_id != "simpletrace"
+        dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=text)
         known = Known(
-            namer, self._names, self._devices, self._ownership, self._seen, stats.gaps,
-            100 if format_id == "simpletrace" else 1000, self._last_record,
+            Namer(self._vocabulary, dating.span), self._names, self._devices, self._ownership, self._seen, stats.gaps,
+            1000 if text else 100, self._last_record,
         )  # fmt: skip
         judge = Judge(known)
-        windows = []
-        for index, candidate in enumerate(self._candidates):
-            window = judge.judge(candidate)
-            if window.severity is Severity.DATA_LOSS:
-                self._account(index, window)
-            windows.append(window)
+        windows, needed = self._judged(judge, known)
         judged: dict[str, set[int]] = {}
         for candidate in self._candidates:
             judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
+        for window in windows:
+            judged.setdefault(window.rule, set()).add(0)
+        unlisted, counts = self._keyed.unlisted(stats.gaps), Counter(w.rule for w in windows)
+        for rule in unlisted:
+            judged.setdefault(rule, set()).add(0)
         must_judge = [r for r in self._rules if r.must_judge]
-        unjudged = find_unjudged(namer, must_judge, Jobs(self._ended, running), judged, self._seen)
-        needed = [names for u in unjudged for names in u.events]
-        needed += [
-            names
-            for candidate, window in zip(self._candidates, windows, strict=True)
-            if window.verdict is Verdict.INCONCLUSIVE
-            for names in judge.missing(candidate)
-        ]
-        missing = sorted({name for names in needed for name in names})
-        counts = Counter(w.rule for w in windows)
+        unjudged = find_unjudged(known.namer, must_judge, Jobs(self._ended, running), judged, self._seen)
+        needed += [names for u in unjudged for names in u.events]
+        covered = {r.id: (counts[r.id] + unlisted[r.id], unlisted[r.id]) for r in self._rules}
         summary = TraceSummary(
             path=path, format=format_id, dating=dating, events=stats.records,
-            other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps, missing_events=missing,
+            other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps,
+            missing_events=sorted({name for names in needed for name in names}),
             unjudged=unjudged, contexts=self._names.contexts,
-            coverage=cover(namer, self._rules, {r: (n, 0) for r, n in counts.items()}, self._seen),
+            coverage=cover(known.namer, self._rules, covered, self._seen),
         )  # fmt: skip
-        windows.sort(key=_place)
         findings = [
             _finding(i, w, self._rules[w.rule], dating) for i, w in enumerate(windows) if w.verdict is Verdict.VIOLATED
         ]
         return ScanResult([summary], windows, findings)
+
+    def _judged(self, judge: Judge, known: Known) -> tuple[list[Window], list[tuple[str, ...]]]:
+        """Return all windows with their verdicts, in the order of the trace, and the events that some would have needed."""
+        windows, needed = [], []
+        for index, candidate in enumerate(self._candidates):
+            window = judge.judge(candidate)
+            if window.severity is Severity.DATA_LOSS:
+                self._account(index, window)
+            if window.verdict is Verdict.INCONCLUSIVE:
+                needed += judge.missing(candidate)
+            windows.append(window)
+        keyed = KeyedJudge(known, self._keyed.last_ns)
+        windows += [window for w in self._keyed.windows if (window := keyed.judge(w)) is not None]
+        windows = _told_once(windows, self._rules)
+        windows.sort(key=_place)
+        return windows, needed
 
     def _account(self, index: int, window: Window) -> None:
         """Write into a window what its job's target still lacks."""
@@ -215,12 +230,38 @@ def _finding(index: int, window: Window, rule: Rule, dating: Dating) -> Finding:
     assert severity is not None
     counted = [window.requests[i] for i in window.violating]
     devices = sorted({r.device for r in counted})
-    title = f"{window.job_kind} job {hex(window.job % (1 << 64))} on {', '.join(devices)}: {rule.title}"
+    title = f"{_subject(window, devices)}: {rule.title}"
     return Finding(
         window.rule, severity, index, title, tuple(window.violating), rule.references, label=rule.label,
         certain=any(r.certain for r in counted) or any(h.certain for h in window.happenings),
         standing=standing(rule.affected, dating.span), happenings=tuple(range(len(window.happenings))),
     )  # fmt: skip
+
+
+def _subject(window: Window, devices: list[str]) -> str:
+    kind = f"{window.job_kind} job" if window.job_kind else window.subject
+    name = f"{kind} {pointer(window.key)}" if window.key else kind
+    return f"{name} on {', '.join(devices)}" if devices else name
+
+
+def _told_once(windows: list[Window], rules: RuleSet) -> list[Window]:
+    """Return the windows without what a rule tells more closely to which theirs yields.
+
+    A window of which nothing is left but what the other rule tells is left out.
+    """
+    told: dict[str, set[int]] = {}
+    for w in windows:
+        if w.verdict is Verdict.VIOLATED:
+            told.setdefault(w.rule, set()).update(w.requests[i].mark.record for i in w.violating)
+    kept = []
+    for w in windows:
+        elsewhere = set().union(*(told.get(other, ()) for other in rules[w.rule].yields_to))
+        if w.verdict is Verdict.VIOLATED and elsewhere:
+            w.requests = [r for r in w.requests if r.held_back or r.mark.record not in elsewhere]
+            if not (w.violating or w.happenings):
+                continue
+        kept.append(w)
+    return kept
 
 
 def _place(window: Window) -> int:

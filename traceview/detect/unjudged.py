@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from traceview.detect.job_windows import is_followed_by_points
 from traceview.detect.needs import Namer, Seen, lacking, nearest_clause
 from traceview.findings import RuleCoverage, Unjudged
 from traceview.rules import FINAL_DRAIN_RULE, Rule, RuleSet
@@ -62,7 +63,7 @@ def find_unjudged(
 
 
 def _reason(rule: Rule, jobs: Jobs, judged: set[int], meanings: set[Meaning]) -> str:
-    if rule.subject != "job":
+    if not is_followed_by_points(rule):
         return "" if judged else "no window of it was opened: its events were not traced, or nothing came to it"
     if not judged and not jobs.ended and not jobs.running:
         return "no mirror job is seen: none ran, or its events were not traced"

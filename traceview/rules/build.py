@@ -199,6 +199,7 @@ class _Builder:
             starved=self._patterns(parts.get("starves", []), None, opened),
             executor=self._executor(parts.get("run", [])), lasts_ns=self._span_ns(parts.get("lasts", [])),
             excuse_copied="excuse" in parts, tentative="tentative" in parts,
+            open_ended="open_ended" in parts,
         )  # fmt: skip
         explicit = [
             n for part in parts.get("needs", []) for inner in part.inner if (n := self._need(inner)) is not None

@@ -147,7 +147,7 @@ class WindowClause:
     """How a rule's windows are bounded by one kind of evidence, and what breaks them.
 
     `after` must have come, since the last closing or cancelling, before `open` opens. `tentative` windows count only
-    when they close. `starved` is what must not stay away for `lasts_ns`.
+    when they close, `open_ended` ones may last to the end of the trace. `starved` is what must not stay away for `lasts_ns`.
     """
 
     evidence: Evidence
@@ -167,6 +167,7 @@ class WindowClause:
     needs: tuple[Need, ...] = ()
     excuse_copied: bool = False
     tentative: bool = False
+    open_ended: bool = False
 
     @property
     def patterns(self) -> Patterns:

@@ -27,7 +27,7 @@ class Shape:
         return frozenset(self.needed + self.optional)
 
 
-_EDGES = ("cancel", "confirm", "needs", "tentative")
+_EDGES = ("cancel", "confirm", "needs", "tentative", "open_ended")
 
 SHAPES = {
     Template.FORBIDDEN: Shape(("open", "close", "forbid"), (*_EDGES, "allow", "guard", "excuse")),

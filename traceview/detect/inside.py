@@ -1,0 +1,205 @@
+"""What stands inside windows whose subject is a pointer: found a table at a time, for all windows of a clause at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from traceview.detect.matching import RELATIONS, matching_rows
+from traceview.detect.pending import begun_between, first_ends, was_pending
+from traceview.events import NO_TIME, Int64Array, distinct
+from traceview.findings import Happening, Request
+from traceview.rules import Pattern, Rule, Template, WindowClause
+from traceview.timeline.marks import Mark
+from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
+
+if TYPE_CHECKING:
+    from traceview.detect.keyed import KeyedWindow
+
+__all__ = ["Inside"]
+
+MOST_AT_ONCE = 1000
+"""Rows of one table that are taken down for one window; more are counted."""
+_CONTEXTS = (Meaning.COROUTINE_ENTER, Meaning.DISPATCH, Meaning.POLL)
+"""What tells in which context a thread runs."""
+Span = tuple["KeyedWindow", int, int]
+
+
+class Inside:
+    """Looks for what a clause forbids, allows, guards with and starves, between the edges of its windows.
+
+    `of_opening` are the roles of an opening that something inside is compared with.
+    """
+
+    def __init__(self, rule: Rule, clause: WindowClause) -> None:
+        self._rule = rule
+        self._clause = clause
+        self._begun: dict[int, set[int]] = {}
+        self._context: dict[int, int] = {}
+        inside = (*clause.forbid, *clause.allow, *clause.guard, *clause.starved)
+        compared = {str(c.value) for p in inside for c in p.conditions if c.of_opening}
+        self.of_opening = compared | ({clause.executor.role} if clause.executor is not None else set())
+        self._meanings = frozenset(m for p in inside for m in p.word.meanings)
+        self._follows_context = "ctx" in {p.key for p in inside} | {c.role for p in inside for c in p.conditions} or (
+            clause.executor is not None and clause.executor.role == "ctx"
+        )
+        if self._follows_context:
+            self._meanings |= frozenset(_CONTEXTS)
+
+    def look(self, table: MeaningTable, present: frozenset[int], spans: Sequence[Span]) -> None:
+        """Note in each window what stands in it, of a table in which the meanings `present` occur."""
+        if present & self._meanings:
+            if spans:
+                self._look(table, spans)
+            if self._follows_context:
+                self._note_contexts(table)
+
+    def _look(self, table: MeaningTable, spans: Sequence[Span]) -> None:
+        allowed: Mask = np.zeros(len(table), dtype=np.bool_)
+        for pattern in self._clause.allow:
+            for _, rows in self._rows_of(table, pattern, spans):
+                allowed[rows] = True
+        began = {id(window): first for window, first, _ in spans}
+        for pattern in self._clause.forbid:
+            for window, rows in self._rows_of(table, pattern, spans):
+                forbidden = self._misplaced(table, window, rows[~allowed[rows]])
+                if self._rule.template is Template.COUNTER:
+                    forbidden = _pending(table, window, began[id(window)], forbidden)
+                _take(table, window, forbidden, pattern)
+        if self._rule.template is Template.COUNTER:
+            for window, first, last in spans:
+                if last == len(table):
+                    window.begun |= begun_between(table, first + 1, last)
+        for pattern in self._clause.guard:
+            for window, rows in self._rows_of(table, pattern, spans):
+                window.held += len(rows)
+        for pattern in self._clause.starved:
+            for window, rows in self._rows_of(table, pattern, spans):
+                _note_progress(window, table.batch.ts_ns[rows])
+
+    def _rows_of(
+        self, table: MeaningTable, pattern: Pattern, spans: Sequence[Span]
+    ) -> list[tuple[KeyedWindow, Int64Array]]:
+        """Return, for each window that has some, the rows inside it that a pattern fits."""
+        rows = matching_rows(table, pattern)
+        if not len(rows):
+            return []
+        rows = _one_step(table, rows)
+        by_key = self._by_key(table, rows, pattern, {w.key for w, _, _ in spans})
+        found = []
+        for window, first, last in spans:
+            own = by_key.get(window.key if pattern.key is not None else 0)
+            if own is not None:
+                a, b = np.searchsorted(own, [first + 1, last])
+                inside = self._as_opening(table, window, own[a:b], pattern)
+                if len(inside):
+                    found.append((window, inside))
+        return found
+
+    def _by_key(
+        self, table: MeaningTable, rows: Int64Array, pattern: Pattern, wanted: set[int]
+    ) -> dict[int, Int64Array]:
+        """Return the rows of each key that a window has; all of them under 0 where the pattern asks for none."""
+        if pattern.key is None:
+            return {0: rows}
+        keys = self._column(table, rows, pattern.key)
+        of_windows = np.isin(keys, np.array(list(wanted), dtype=np.int64))
+        rows, keys = rows[of_windows], keys[of_windows]
+        return {key: rows[keys == key] for key in distinct(keys)}
+
+    def _column(self, table: MeaningTable, rows: Int64Array, role: str) -> Int64Array:
+        if role == "thread":
+            return table.tid[rows]
+        values = table.role(role, rows)
+        if role == "ctx" and not values.all():
+            values = np.where(values != 0, values, self._contexts(table, rows))
+        return values
+
+    def _as_opening(
+        self, table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern
+    ) -> Int64Array:
+        for condition in pattern.conditions:
+            if condition.of_opening and len(rows):
+                value = window.roles[str(condition.value)]
+                rows = rows[RELATIONS[condition.relation](self._column(table, rows, condition.role), value)]
+        return rows
+
+    def _misplaced(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array) -> Int64Array:
+        """Return, of rows that must run in some thread or context, those that do not; all rows where none is asked."""
+        executor = self._clause.executor
+        if executor is None or not len(rows):
+            return rows
+        column = self._column(table, rows, executor.role)
+        elsewhere = (column != window.roles[executor.role]) & (column > 0)
+        same = column == window.roles[executor.role]
+        return rows[elsewhere if executor.same else same]
+
+    # in which context a thread runs
+
+    def _contexts(self, table: MeaningTable, rows: Int64Array) -> Int64Array:
+        """Return the context that the thread of each row was last seen to run in; 0 where that is not known."""
+        told = np.flatnonzero(table.where(*_CONTEXTS))
+        told = told[table.role("ctx", told) != 0]
+        out = np.zeros(len(rows), dtype=np.int64)
+        for thread in distinct(table.tid[rows]):
+            own = table.tid[rows] == thread
+            mine = told[table.tid[told] == thread]
+            at = np.searchsorted(mine, rows[own])
+            known = np.concatenate(([self._context.get(thread, 0)], table.role("ctx", mine)))
+            out[own] = known[at]
+        return out
+
+    def _note_contexts(self, table: MeaningTable) -> None:
+        told = np.flatnonzero(table.where(*_CONTEXTS))
+        ctx, tid = table.role("ctx", told), table.tid[told]
+        for thread in distinct(tid):
+            mine = ctx[(tid == thread) & (ctx != 0)]
+            if len(mine):
+                self._context[thread] = int(mine[-1])
+
+
+def _one_step(table: MeaningTable, rows: Int64Array) -> Int64Array:
+    """Return the rows without the first of two steps of requests, where a build traces both."""
+    reached = table.where(Meaning.REACH)[rows]
+    submitted = table.where(Meaning.SUBMIT)[rows]
+    return rows[~submitted] if reached.any() and submitted.any() else rows
+
+
+def _take(table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern) -> None:
+    """Keep rows that are forbidden in a window, requests as such."""
+    few, more = rows[:MOST_AT_ONCE], max(len(rows) - MOST_AT_ONCE, 0)
+    if pattern.word.is_guest and pattern.word.ops:
+        window.keep([_request(table, r) for r in few.tolist()], [], more)
+    else:
+        window.keep([], [Happening(Mark.at(table, r), table.batch.text(r)) for r in few.tolist()], more)
+
+
+def _pending(table: MeaningTable, window: KeyedWindow, first: int, ends: Int64Array) -> Int64Array:
+    """Return the ends of requests that were on their way when the window opened."""
+    earlier = window.earlier
+    if earlier is None or not len(ends):
+        return ends[:0]
+    begun = window.begun | begun_between(table, first + 1, int(ends[-1]))
+    node = window.key if window.rule.subject == "node" else 0
+    found = [r for r, request in first_ends(table, ends, begun) if was_pending(earlier, request, node, ())]
+    return np.array(found, dtype=np.int64)
+
+
+def _note_progress(window: KeyedWindow, ts_ns: Int64Array) -> None:
+    """Note when something was seen that a window may starve, and the longest that it stayed away."""
+    known = ts_ns[ts_ns != NO_TIME]
+    if len(known) and window.progress_ns != NO_TIME:
+        times = np.concatenate(([window.progress_ns], known))
+        window.starved_ns = max(window.starved_ns, int(np.diff(times).max()))
+        window.progress_ns = int(known[-1])
+
+
+def _request(table: MeaningTable, row: int) -> Request:
+    at = np.array([row])
+    blk = int(table.role("blk", at)[0])
+    return Request(
+        op=Op(int(table.op[row])), offset=int(table.role("offset", at)[0]), length=int(table.role("length", at)[0]), blk=blk,
+        device="", node=int(table.role("node", at)[0]), held_back=False, mark=Mark.at(table, row),
+    )  # fmt: skip
