@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from traceview.detect import Scanner
 from traceview.errors import TraceNotFoundError, TraceReadError, TraceviewError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats, Refusal
-from traceview.findings import RefusedLine, ScanResult
+from traceview.findings import RefusedLine, ScanResult, Window
 from traceview.formats import FORMATS, Detection, detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
@@ -18,7 +18,8 @@ from traceview.formats.log_grammar import event_name, explain
 from traceview.rules import RuleSet, load_rules
 from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
-from traceview.vocabulary import Dating, Vocabulary, builtin
+from traceview.timeline.iterations import IterationCounter
+from traceview.vocabulary import Dating, MeaningTable, Vocabulary, builtin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,23 @@ class Trace:
         result = scanner.finish(self.path, self.format.id, reader.stats)
         result.traces[0].refused = [self._explained(r) for r in reader.stats.refused[:EXPLAINED]]
         return result
+
+    def surroundings(self, window: Window) -> MeaningTable | None:
+        """Return the records around a window of a scan (see `traceview.detect.witness`), by reading the trace anew.
+
+        Raises TraceReadError for stdin and pipes, which can be read but once.
+        """
+        from traceview.detect.witness import surroundings  # noqa: PLC0415  (only what is shown needs it)
+
+        iterations = IterationCounter()
+
+        def tables() -> Iterator[MeaningTable]:
+            for batch in self.batches(self.vocabulary.events.__contains__):
+                table = self.vocabulary.interpret(batch)
+                iterations.number(table)
+                yield table
+
+        return surroundings(window, tables())
 
     def _explained(self, refusal: Refusal) -> RefusedLine:
         raw = refusal.text.encode("utf-8", "surrogateescape")

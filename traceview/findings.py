@@ -226,6 +226,8 @@ class RuleCoverage:
     unlisted: int
     reason: str
     events: tuple[tuple[str, ...], ...]
+    must_judge: bool = False
+    """Whether the scan is inconclusive where something of it could not be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +274,14 @@ class ScanResult:
 
     @property
     def inconclusive(self) -> bool:
-        """Whether something could not be judged: a window, or a rule as a whole."""
-        return self.count(Verdict.INCONCLUSIVE) > 0 or any(t.unjudged for t in self.traces)
+        """Whether something that must be judged could not be: a window, or a rule as a whole."""
+        return any(self.must_judge(w) for w in self.windows if w.verdict is Verdict.INCONCLUSIVE) or any(
+            t.unjudged for t in self.traces
+        )
+
+    def must_judge(self, window: Window) -> bool:
+        """Say whether a window is of a rule that must be judged."""
+        return any(c.must_judge for c in self.traces[window.trace].coverage if c.rule == window.rule)
 
     def merge(self, other: ScanResult) -> None:
         """Add another result's traces, windows and findings behind one's own."""

@@ -20,7 +20,7 @@ from tests.timeline.story import (
     instrumented,
     stock,
 )
-from traceview.detect.extents import LossTracker, merge_extents
+from traceview.detect.extents import LossTracker, merge_extents, written_by_guests
 from traceview.findings import Extent, Verdict, Window
 
 extents = st.lists(st.builds(Extent, st.integers(0, 60), st.integers(0, 12)), max_size=8)
@@ -56,14 +56,14 @@ def test_extents_that_do_not_touch_stay_apart() -> None:
 # following
 
 
-def tracker_after(lost: list[Extent], writes: list[Extent], *, cuts: tuple[int, ...] = ()) -> LossTracker:
+def tracker_after(lost: list[Extent], writes: list[Extent], *, cuts: tuple[int, ...] = ()) -> LossTracker[int]:
     """Return a tracker that lost `lost` at record 0 and then saw the writes, cut into tables at `cuts`."""
     story = Story()
     story.iteration()
     for e in writes:
         story.write(e.offset, length=e.length)
     table = story.table()
-    tracker = LossTracker()
+    tracker: LossTracker[int] = LossTracker(written_by_guests)
     tracker.watch(7, DRIVE, 0, lost)
     edges = [0, *sorted(cuts), len(table)]
     for first, last in itertools.pairwise(edges):

@@ -12,6 +12,7 @@ from traceview.findings import (
     Evidence,
     Finding,
     Request,
+    RuleCoverage,
     ScanResult,
     Severity,
     Shape,
@@ -74,7 +75,8 @@ def window(*requests: Request, **changes: Any) -> Window:
 
 def summary(path: str = "vm.log", *, gaps: list[Gap] | None = None, unjudged: list[Unjudged] | None = None) -> Any:
     """Return what was read of a trace."""
-    return TraceSummary(path, "log", Dating(None, ""), 100, 0, 0, gaps or [], [], unjudged or [])
+    covered = [RuleCoverage(r.id, 1, 0, "", (), must_judge=r.must_judge) for r in load_rules()]
+    return TraceSummary(path, "log", Dating(None, ""), 100, 0, 0, gaps or [], [], unjudged or [], coverage=covered)
 
 
 def result(*windows: Window, trace: TraceSummary | None = None) -> ScanResult:

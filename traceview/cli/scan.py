@@ -28,6 +28,7 @@ from traceview.cli.options import (
 from traceview.report.known import SCAN_FORMATS
 
 if TYPE_CHECKING:
+    from traceview.api import Trace
     from traceview.errors import TraceviewError
     from traceview.findings import ScanResult
     from traceview.rules import RuleSet
@@ -87,9 +88,12 @@ def scan(
 
 
 def scan_paths(
-    paths: list[Path], inputs: Inputs, rules: RuleSet, *, keep_witness: bool = False
+    paths: list[Path], inputs: Inputs, rules: RuleSet, *, shown: list[Trace] | None = None
 ) -> tuple[ScanResult, list[TraceviewError]]:
-    """Scan files and directories with a progress bar; what cannot be read is told on stderr, the others go on."""
+    """Scan files and directories with a progress bar; what cannot be read is told on stderr, the others go on.
+
+    Where windows are to be `shown`, the traces are put there, and windows of jobs keep the records around them.
+    """
     from traceview.api import scan_all  # noqa: PLC0415
     from traceview.cli.output import complain  # noqa: PLC0415
     from traceview.cli.progress import ProgressBar  # noqa: PLC0415
@@ -101,10 +105,15 @@ def scan_paths(
         errors.append(error)
         complain(str(error))
 
+    def note(trace: Trace) -> None:
+        progress.watch(trace)
+        if shown is not None:
+            shown.append(trace)
+
     with ProgressBar() as progress:
         result = scan_all(
-            paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, keep_witness=keep_witness,
-            max_bytes=inputs.max_bytes, jobs=inputs.jobs, qemu=inputs.qemu, on_trace=progress.watch, on_error=tell,
+            paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, keep_witness=shown is not None,
+            max_bytes=inputs.max_bytes, jobs=inputs.jobs, qemu=inputs.qemu, on_trace=note, on_error=tell,
         )  # fmt: skip
     return result, errors
 
@@ -144,7 +153,13 @@ def show(
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.report.tree import tree_lines  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, inputs, choose_rules(rule, rules), keep_witness=True)
+    traces: list[Trace] = []
+    result, errors = scan_paths(paths, inputs, choose_rules(rule, rules), shown=traces)
+    if 0 < finding <= len(result.findings):
+        window = result.windows[result.findings[finding - 1].window]
+        if window.witness is None:
+            trace = next(t for t in traces if t.path == result.traces[window.trace].path)
+            window.witness = trace.surroundings(window)
     if result.traces or not errors:
         write_lines(tree_lines(result, finding, out_style(), whole=everything))
     raise typer.Exit(EXIT_INPUT if errors else 0)

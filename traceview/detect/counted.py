@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from traceview.detect.matching import matching_rows
+from traceview.detect.matching import RELATIONS, matching_rows
 from traceview.detect.pending import begun_between, first_ends, was_pending
 from traceview.events import Int64Array
 from traceview.rules import Condition, Pattern, WindowClause
@@ -103,8 +103,7 @@ def _of_job(rows: MeaningTable, found: Int64Array, pattern: Pattern, job: Job, e
 
 def _as_opening(rows: MeaningTable, found: Int64Array, condition: Condition, job: Job) -> Mask:
     value = {"job": job.key, "node": job.node}[str(condition.value)]
-    same = rows.role(condition.role, found) == value
-    return np.asarray(same if condition.relation == "=" else ~same)
+    return np.asarray(RELATIONS[condition.relation](rows.role(condition.role, found), value))
 
 
 def _on_node(rows: MeaningTable, found: Int64Array, meaning: Meaning, job: Job) -> Int64Array:

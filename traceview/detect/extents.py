@@ -1,16 +1,17 @@
-"""Which bytes a target lacks: what was written in a violated window, less what the same device rewrote since."""
+"""Bytes that somebody wrote too early or too late, less what was written there since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from traceview.events import Int64Array
+from traceview.events import Int64Array, distinct
 from traceview.findings import Extent
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
-__all__ = ["ANY_DEVICE", "LossTracker", "merge_extents"]
+__all__ = ["ANY_DEVICE", "LossTracker", "copied_by_jobs", "merge_extents", "written_by_guests"]
 
 _CHANGES_DATA = np.array([Op(i).changes_data for i in range(max(Op) + 1)])
 
@@ -36,7 +37,7 @@ def _touched(extents: list[Extent], start: Int64Array, end: Int64Array) -> Mask:
 
 
 class _Loss:
-    """What one window lost on one BlockBackend; shrinks as the device rewrites it."""
+    """What one window lost; shrinks as somebody writes there."""
 
     def __init__(self, since: int, extents: list[Extent]) -> None:
         self.since = since
@@ -57,57 +58,72 @@ class _Loss:
 
 ANY_DEVICE = 0
 """Stands for the BlockBackend where the trace has none: what any device takes up counts as a rewrite."""
+Writers = Callable[[MeaningTable], Iterator[tuple[int, Int64Array]]]
+"""Who wrote what in a table: pointers, each with the rows of its writes."""
+W = TypeVar("W", bound=Hashable)
 
 
-class LossTracker:
-    """Follows the losses of all windows through the rest of the trace."""
+def written_by_guests(table: MeaningTable) -> Iterator[tuple[int, Int64Array]]:
+    """Yield the BlockBackends through which guests hand writes over; `ANY_DEVICE` with all that devices take up."""
+    rows, blks, different = table.handed_over()
+    for blk in different:
+        own = rows[blks == blk]
+        yield blk, own[_CHANGES_DATA[table.op[own]]]
+    taken_up = np.flatnonzero(table.where(Meaning.DEVICE_REQUEST))
+    yield ANY_DEVICE, taken_up[_CHANGES_DATA[table.op[taken_up]]]
 
-    def __init__(self) -> None:
-        self._losses: dict[int, dict[int, _Loss]] = {}
-        self._by_blk: dict[int, list[_Loss]] = {}
+
+def copied_by_jobs(table: MeaningTable) -> Iterator[tuple[int, Int64Array]]:
+    """Yield the mirror jobs that begin to copy stretches of their source."""
+    rows = np.flatnonzero(table.where(Meaning.JOB_ACTIVITY))
+    jobs = table.role("job", rows)
+    for job in distinct(jobs):
+        yield job, rows[jobs == job]
+
+
+class LossTracker(Generic[W]):
+    """Follows the losses of windows, each known as some W, through the rest of the trace; `writers` make them good."""
+
+    def __init__(self, writers: Writers) -> None:
+        self._writers = writers
+        self._losses: dict[W, dict[int, _Loss]] = {}
+        self._by_writer: dict[int, list[_Loss]] = {}
         self._merged: dict[int, list[Extent]] = {}
 
-    def watch(self, window: int, blk: int, since_record: int, extents: Iterable[Extent]) -> None:
-        """Begin to follow what a window wrote through a BlockBackend; writes after `since_record` count."""
+    def watch(self, window: W, writer: int, since_record: int, extents: Iterable[Extent]) -> None:
+        """Begin to follow what a window lost; what `writer` writes after `since_record` makes it good."""
         loss = _Loss(since_record, merge_extents(extents))
-        self._losses.setdefault(window, {})[blk] = loss
-        self._by_blk.setdefault(blk, []).append(loss)
-        self._merged.pop(blk, None)
+        self._losses.setdefault(window, {})[writer] = loss
+        self._by_writer.setdefault(writer, []).append(loss)
+        self._merged.pop(writer, None)
 
     def feed(self, table: MeaningTable) -> None:
         """Take the next table of the trace (also the one in which a window was just closed)."""
-        if not self._by_blk:
-            return
-        handed_over, blks, different = table.handed_over()
-        for blk in (*different, ANY_DEVICE):
-            losses = self._by_blk.get(blk)
+        for writer, rows in self._writers(table) if self._by_writer else ():
+            losses = self._by_writer.get(writer)
             if losses is None:
                 continue
-            rows = handed_over[blks == blk]
-            if blk == ANY_DEVICE:
-                rows = np.flatnonzero(table.where(Meaning.DEVICE_REQUEST))
-            rows = rows[_CHANGES_DATA[table.op[rows]]]
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
-            hits = np.flatnonzero(_touched(self._all_left(blk), start, end))
+            hits = np.flatnonzero(_touched(self._all_left(writer), start, end))
             for record, a, b in zip(*(c[hits].tolist() for c in (table.record[rows], start, end)), strict=True):
                 for loss in losses:
                     if record > loss.since:
                         loss.overwrite(a, b)
             if len(hits):
-                self._merged.pop(blk, None)
-                self._by_blk[blk] = [x for x in losses if x.left]
-            if not self._by_blk[blk]:
-                del self._by_blk[blk]
+                self._merged.pop(writer, None)
+                self._by_writer[writer] = [x for x in losses if x.left]
+            if not self._by_writer[writer]:
+                del self._by_writer[writer]
 
-    def _all_left(self, blk: int) -> list[Extent]:
-        """Return what all losses of a BlockBackend leave together."""
-        merged = self._merged.get(blk)
+    def _all_left(self, writer: int) -> list[Extent]:
+        """Return what all losses that one writer can make good leave together."""
+        merged = self._merged.get(writer)
         if merged is None:
-            merged = self._merged[blk] = merge_extents(e for loss in self._by_blk[blk] for e in loss.left)
+            merged = self._merged[writer] = merge_extents(e for loss in self._by_writer[writer] for e in loss.left)
         return merged
 
-    def left(self, window: int, blk: int) -> tuple[list[Extent], int]:
-        """Return what a window still lacks on a BlockBackend, and how many bytes were rewritten."""
-        loss = self._losses.get(window, {}).get(blk)
+    def left(self, window: W, writer: int) -> tuple[list[Extent], int]:
+        """Return what a window still lacks that a writer could make good, and how many bytes were made good."""
+        loss = self._losses.get(window, {}).get(writer)
         return (loss.left, loss.rewritten) if loss is not None else ([], 0)

@@ -1,8 +1,8 @@
-"""What stands inside windows whose subject is a pointer: found a table at a time, for all windows of a clause at once."""
+"""What stands inside windows whose subject is a pointer: found a table at a time, for all windows of a clause."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from traceview.findings import Happening, Request
 from traceview.rules import Pattern, Rule, Template, WindowClause
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
+from traceview.vocabulary.words import RUNS_IN
 
 if TYPE_CHECKING:
     from traceview.detect.keyed import KeyedWindow
@@ -22,8 +23,6 @@ __all__ = ["Inside"]
 
 MOST_AT_ONCE = 1000
 """Rows of one table that are taken down for one window; more are counted."""
-_CONTEXTS = (Meaning.COROUTINE_ENTER, Meaning.DISPATCH, Meaning.POLL)
-"""What tells in which context a thread runs."""
 Span = tuple["KeyedWindow", int, int]
 
 
@@ -33,9 +32,10 @@ class Inside:
     `of_opening` are the roles of an opening that something inside is compared with.
     """
 
-    def __init__(self, rule: Rule, clause: WindowClause) -> None:
+    def __init__(self, rule: Rule, clause: WindowClause, nodes_of_jobs: Mapping[int, int]) -> None:
         self._rule = rule
         self._clause = clause
+        self._nodes_of_jobs = nodes_of_jobs
         self._begun: dict[int, set[int]] = {}
         self._context: dict[int, int] = {}
         inside = (*clause.forbid, *clause.allow, *clause.guard, *clause.starved)
@@ -46,7 +46,7 @@ class Inside:
             clause.executor is not None and clause.executor.role == "ctx"
         )
         if self._follows_context:
-            self._meanings |= frozenset(_CONTEXTS)
+            self._meanings |= frozenset(RUNS_IN)
 
     def look(self, table: MeaningTable, present: frozenset[int], spans: Sequence[Span]) -> None:
         """Note in each window what stands in it, of a table in which the meanings `present` occur."""
@@ -102,28 +102,34 @@ class Inside:
         self, table: MeaningTable, rows: Int64Array, pattern: Pattern, wanted: set[int]
     ) -> dict[int, Int64Array]:
         """Return the rows of each key that a window has; all of them under 0 where the pattern asks for none."""
-        if pattern.key is None:
-            return {0: rows}
-        keys = self._column(table, rows, pattern.key)
+        if pattern.key is None or pattern.word.name == "guest_done":
+            return dict.fromkeys(wanted | {0}, rows)  # whose the end of a request is, its beginning tells
+        keys = self.column(table, rows, pattern.key)
         of_windows = np.isin(keys, np.array(list(wanted), dtype=np.int64))
         rows, keys = rows[of_windows], keys[of_windows]
         return {key: rows[keys == key] for key in distinct(keys)}
 
-    def _column(self, table: MeaningTable, rows: Int64Array, role: str) -> Int64Array:
+    def column(self, table: MeaningTable, rows: Int64Array, role: str) -> Int64Array:
+        """Return a role of some rows, found out where the rows do not carry it; 0 where it is not known."""
         if role == "thread":
             return table.tid[rows]
         values = table.role(role, rows)
-        if role == "ctx" and not values.all():
-            values = np.where(values != 0, values, self._contexts(table, rows))
+        if values.all():
+            return values
+        if role == "ctx":
+            return np.where(values != 0, values, self._contexts(table, rows))
+        if role == "node":
+            jobs = table.role("job", rows).tolist()
+            return np.where(
+                values != 0, values, np.array([self._nodes_of_jobs.get(j, 0) for j in jobs], dtype=np.int64)
+            )
         return values
 
-    def _as_opening(
-        self, table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern
-    ) -> Int64Array:
+    def _as_opening(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern) -> Int64Array:
         for condition in pattern.conditions:
             if condition.of_opening and len(rows):
                 value = window.roles[str(condition.value)]
-                rows = rows[RELATIONS[condition.relation](self._column(table, rows, condition.role), value)]
+                rows = rows[RELATIONS[condition.relation](self.column(table, rows, condition.role), value)]
         return rows
 
     def _misplaced(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array) -> Int64Array:
@@ -131,16 +137,18 @@ class Inside:
         executor = self._clause.executor
         if executor is None or not len(rows):
             return rows
-        column = self._column(table, rows, executor.role)
+        column = self.column(table, rows, executor.role)
+        window.ran += len(rows)
+        window.untold += int(np.count_nonzero(column <= 0))
         elsewhere = (column != window.roles[executor.role]) & (column > 0)
         same = column == window.roles[executor.role]
-        return rows[elsewhere if executor.same else same]
+        return np.asarray(rows[elsewhere if executor.same else same])
 
     # in which context a thread runs
 
     def _contexts(self, table: MeaningTable, rows: Int64Array) -> Int64Array:
         """Return the context that the thread of each row was last seen to run in; 0 where that is not known."""
-        told = np.flatnonzero(table.where(*_CONTEXTS))
+        told = np.flatnonzero(table.where(*RUNS_IN))
         told = told[table.role("ctx", told) != 0]
         out = np.zeros(len(rows), dtype=np.int64)
         for thread in distinct(table.tid[rows]):
@@ -152,7 +160,7 @@ class Inside:
         return out
 
     def _note_contexts(self, table: MeaningTable) -> None:
-        told = np.flatnonzero(table.where(*_CONTEXTS))
+        told = np.flatnonzero(table.where(*RUNS_IN))
         ctx, tid = table.role("ctx", told), table.tid[told]
         for thread in distinct(tid):
             mine = ctx[(tid == thread) & (ctx != 0)]
@@ -183,7 +191,8 @@ def _pending(table: MeaningTable, window: KeyedWindow, first: int, ends: Int64Ar
         return ends[:0]
     begun = window.begun | begun_between(table, first + 1, int(ends[-1]))
     node = window.key if window.rule.subject == "node" else 0
-    found = [r for r, request in first_ends(table, ends, begun) if was_pending(earlier, request, node, ())]
+    blks = (window.key,) if window.rule.subject == "blk" else ()
+    found = [r for r, request in first_ends(table, ends, begun) if was_pending(earlier, request, node, blks)]
     return np.array(found, dtype=np.int64)
 
 
@@ -198,8 +207,8 @@ def _note_progress(window: KeyedWindow, ts_ns: Int64Array) -> None:
 
 def _request(table: MeaningTable, row: int) -> Request:
     at = np.array([row])
-    blk = int(table.role("blk", at)[0])
+    offset, length, blk, node = (int(table.role(role, at)[0]) for role in ("offset", "length", "blk", "node"))
     return Request(
-        op=Op(int(table.op[row])), offset=int(table.role("offset", at)[0]), length=int(table.role("length", at)[0]), blk=blk,
-        device="", node=int(table.role("node", at)[0]), held_back=False, mark=Mark.at(table, row),
+        op=Op(int(table.op[row])), offset=offset, length=length, blk=blk, device="", node=node, held_back=False,
+        mark=Mark.at(table, row),
     )  # fmt: skip

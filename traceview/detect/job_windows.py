@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from traceview.detect.matching import row_matches
 from traceview.detect.needs import Seen, lacking
-from traceview.rules import Again, Evidence, Pattern, Rule, Template, WindowClause
+from traceview.rules import Again, Evidence, Pattern, Rule, WindowClause
 from traceview.timeline.jobs import Job, Step
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Row
 
-__all__ = ["JobWindow", "JobWindows", "is_followed_by_points"]
+__all__ = ["JobWindow", "JobWindows"]
 
 _POINTS: dict[str, Callable[[Job], Mark | None]] = {
     "job_running": lambda job: job.running,
@@ -23,11 +23,6 @@ _POINTS: dict[str, Callable[[Job], Mark | None]] = {
     "job_moved_on": lambda job: job.moved_on,
 }
 """Where the timeline says that a job passed a point, by the word for it."""
-
-
-def is_followed_by_points(rule: Rule) -> bool:
-    """Say whether a rule's windows are those of jobs that the timeline follows, and not of bare pointers."""
-    return rule.subject == "job" and rule.template in (Template.FORBIDDEN, Template.COUNTER)
 
 
 @dataclass(frozen=True, slots=True)

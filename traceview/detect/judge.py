@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from traceview.detect.buffer import MAX_RECORDS
@@ -67,10 +67,13 @@ class Judge:
     def __init__(self, known: Known) -> None:
         self._known = known
 
-    def judge(self, candidate: Candidate) -> Window:
-        """Return the window with its verdict."""
+    def judge(self, candidate: Candidate, excused: Collection[int] = ()) -> Window:
+        """Return the window with its verdict; `excused` are the records of requests that did no harm."""
         job, known = candidate.job, self._known
         requests = [self._named(r, candidate) for r, _, _ in candidate.submitted if self._guest(r, candidate)]
+        harmless = len(requests)
+        requests = [r for r in requests if r.mark.record not in excused]
+        harmless -= len(requests)
         requests += self._nodeless(candidate)
         requests += self._held_back(candidate)
         requests.sort(key=lambda r: r.mark.record)
@@ -81,6 +84,8 @@ class Judge:
             happenings = [h for h in happenings if h.mark.record < gap.record]
         counted = [r for r in requests if not r.held_back]
         verdict, reason = self._verdict(candidate, requests, broken=bool(counted or happenings))
+        if verdict is Verdict.CLEAN and harmless:
+            reason = f"{harmless} copied by the job later"
         shape, shape_reason = shape_of(candidate, counted)
         return Window(
             rule=candidate.rule.id, evidence=candidate.evidence, verdict=verdict, reason=reason, job=job.key,

@@ -14,48 +14,74 @@ from traceview.timeline.marks import Mark
 
 __all__ = ["KeyedJudge"]
 
+_ONE_THREAD = "the trace does not tell threads apart"
+_LOST = "records are missing between the window's opening and it"
+
 
 class KeyedJudge:
-    """Judges the windows of one trace whose subject is a pointer. `last` is the time of its last record."""
+    """Judges the windows of one trace whose subject is a pointer.
 
-    def __init__(self, known: Known, last_ns: int) -> None:
+    `last_ns` is the time of its last record; `tells_threads` whether its records name more than one thread.
+    `passed_over` says, for each rule, why windows of it were not judged: of rules that need not be.
+    """
+
+    def __init__(self, known: Known, last_ns: int, *, tells_threads: bool) -> None:
         self._known = known
         self._last_ns = last_ns
+        self._tells_threads = tells_threads
+        self.passed_over: dict[str, str] = {}
 
     def judge(self, window: KeyedWindow) -> Window | None:
         """Return the window with its verdict, or None for one that there is nothing to say of.
 
-        That is one that the trace could not judge, of a rule that need not: the rule's coverage says why.
+        That is one that the trace could not judge, of a rule that need not, and one that was closed in time.
         """
+        rule = window.rule
+        never_closed = rule.template is Template.NEVER_CLOSED
         requests = [self._named(r, window) for r in window.requests if self._is_guest(r)]
-        happened = [self._timed(h, window) for h in window.happened]
-        if window.rule.template is Template.NEVER_CLOSED:
-            happened = self._lasting(window)
-        verdict, reason = self._verdict(window, broken=bool(requests or happened))
-        if verdict is Verdict.INCONCLUSIVE and not window.rule.must_judge and self._lacks(window):
+        happened = [self._timed(h, window) for h in (self._lasting(window) if never_closed else window.happened)]
+        blind = self._blind(window)
+        verdict, reason = self._verdict(window, blind, broken=bool(requests or happened))
+        if verdict is not Verdict.VIOLATED and blind and not rule.must_judge:
+            self.passed_over[rule.id] = f"windows of it are not judged: {blind}"
             return None
-        if window.rule.template is Template.NEVER_CLOSED and (verdict is not Verdict.VIOLATED or self._lacks(window)):
+        if never_closed and verdict is not Verdict.VIOLATED and not blind and window.close is not None:
             return None  # closed in time, as millions are
-        on_node = window.key if window.rule.subject == "node" else 0
+        if never_closed and verdict is Verdict.CLEAN:
+            verdict, reason = Verdict.INCONCLUSIVE, "still open at the end of the trace"
+        job, node = (window.key if rule.subject == kind else 0 for kind in ("job", "node"))
         return Window(
-            rule=window.rule.id, evidence=window.clause.evidence, verdict=verdict, reason=reason,
-            job=window.key if window.rule.subject == "job" else 0, job_kind="", node=on_node, target=0, pivoted=False,
-            open=window.open, close=window.close, shape=None, shape_reason="", requests=requests,
-            subject=window.rule.subject, key=window.key, happenings=happened, more=window.more,
-            severities=window.rule.severities, about=window.clause.about, opening=words_of(window.clause.open),
+            rule=rule.id, evidence=window.clause.evidence, verdict=verdict, reason=reason, job=job, job_kind="",
+            node=node, target=0, pivoted=False, open=window.open, close=window.close, shape=None, shape_reason="",
+            requests=requests, subject=rule.subject, key=window.key, happenings=happened, more=window.more,
+            severities=rule.severities, about=window.clause.about, opening=words_of(window.clause.open),
             closing=words_of(window.clause.close),
         )  # fmt: skip
 
-    def _lacks(self, window: KeyedWindow) -> list[tuple[str, ...]]:
+    def _blind(self, window: KeyedWindow) -> str:
+        """Say what of the window the trace cannot show, or nothing."""
         known, clause = self._known, window.clause
-        return [known.namer.names(n, clause.evidence) for n in lacking(clause.needs, known.seen)]
-
-    def _verdict(self, window: KeyedWindow, *, broken: bool) -> tuple[Verdict, str]:
-        if broken:
-            return Verdict.VIOLATED, ""
-        missing = self._lacks(window)
+        missing = [known.namer.names(n, clause.evidence) for n in lacking(clause.needs, known.seen)]
         if missing:
-            return Verdict.INCONCLUSIVE, f"not traced: {', '.join(' or '.join(names) for names in missing)}"
+            return f"not traced: {', '.join(' or '.join(names) for names in missing)}"
+        if clause.executor is not None and clause.executor.same and self._untold(window):
+            return (
+                _ONE_THREAD if clause.executor.role == "thread" else "the trace does not tell in which context it ran"
+            )
+        return ""
+
+    def _untold(self, window: KeyedWindow) -> int:
+        """Return how many records had to be in a thread or context that the trace does not tell."""
+        executor = window.clause.executor
+        one_thread = executor is not None and executor.role == "thread" and not self._tells_threads
+        return window.ran if one_thread else window.untold
+
+    def _verdict(self, window: KeyedWindow, blind: str, *, broken: bool) -> tuple[Verdict, str]:
+        # What is forbidden and stands between two edges is seen, whatever else the trace lacks.
+        if broken and not (blind and window.close is None):
+            return Verdict.VIOLATED, ""
+        if blind:
+            return Verdict.INCONCLUSIVE, blind
         end = window.close.record if window.close is not None else self._known.last_record
         gap = self._known.gap_between(window.open.record, max(end, window.open.record))
         if gap is not None:
@@ -74,18 +100,25 @@ class KeyedJudge:
             return []
         if window.clause.starved and max(window.starved_ns, last_ns - window.progress_ns) < limit:
             return []
-        return [Happening(opened, opened.event)]
+        end = window.close.record if window.close is not None else self._known.last_record
+        gap = self._known.gap_between(opened.record, max(end, opened.record))
+        return [
+            Happening(opened, opened.event, doubt="its closing may be among records that are missing" if gap else "")
+        ]
 
     def _is_guest(self, request: Request) -> bool:
         return self._known.devices.is_guest(request.blk, self._known.names.blks.get(request.blk))
 
     def _named(self, request: Request, window: KeyedWindow) -> Request:
-        return replace(
-            request, device=self._known.names.device(request.blk), doubt=self._doubt(request.mark, window)
-        )
+        device = self._known.names.device(request.blk)
+        return replace(request, device=device, doubt=self._doubt(request.mark, window))
 
     def _timed(self, happening: Happening, window: KeyedWindow) -> Happening:
-        return replace(happening, doubt=self._doubt(happening.mark, window))
+        return replace(happening, doubt=happening.doubt or self._doubt(happening.mark, window))
 
     def _doubt(self, mark: Mark, window: KeyedWindow) -> str:
+        if self._known.gap_between(window.open.record, mark.record) is not None:
+            return _LOST
+        if window.clause.executor is not None and window.clause.executor.role == "thread" and not self._tells_threads:
+            return _ONE_THREAD
         return doubt_of_order(mark, (window.open, window.close), self._known.resolution_ns)

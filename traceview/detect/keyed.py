@@ -1,12 +1,13 @@
 """Windows of everything but jobs: nodes, BlockBackends, contexts, devices. Their subject is a pointer in the records.
 
-Openings and closings are few and are paired one by one; what happens inside is looked for a table at a time, as the trace
-is read, so that a window that stays open for all of it costs no memory. What stands in a window is kept up to `MOST_KEPT`.
+Openings and closings are few and are paired one by one; what happens inside is looked for a table at a time, as the
+trace is read, so that a window that stays open for all of it costs no memory. What stands in a window is kept up to
+`MOST_KEPT`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,8 @@ __all__ = ["KeyedClause", "KeyedWindow"]
 MOST_KEPT = 1000
 """Requests and happenings of one window that are kept; more are counted."""
 _OPEN, _CLOSE, _CANCEL, _AFTER = range(4)
+_ALL = -1
+"""The key of what makes all windows void."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,10 @@ class KeyedWindow:
     happened: list[Happening] = field(default_factory=list)
     held: int = 0
     """How many records show that a guard was put to the test."""
+    ran: int = 0
+    """How many records had to be in some thread or context."""
+    untold: int = 0
+    """Of how many of them the trace does not tell it."""
     more: int = 0
     progress_ns: int = NO_TIME
     """When what the window may starve was last seen, or the window opened."""
@@ -69,11 +76,11 @@ class KeyedWindow:
 class KeyedClause:
     """Follows the windows of one clause of a rule through the tables of one trace."""
 
-    def __init__(self, rule: Rule, clause: WindowClause, buffer: RowBuffer) -> None:
+    def __init__(self, rule: Rule, clause: WindowClause, buffer: RowBuffer, nodes_of_jobs: Mapping[int, int]) -> None:
         self.rule = rule
         self.clause = clause
         self._buffer = buffer
-        self._inside = Inside(rule, clause)
+        self._inside = Inside(rule, clause, nodes_of_jobs)
         self._open: dict[int, KeyedWindow] = {}
         self._armed: set[int] = set()
         self._edges = frozenset(
@@ -97,9 +104,7 @@ class KeyedClause:
     def _opened(self, table: MeaningTable, row: int, key: int) -> KeyedWindow:
         mark = Mark.at(table, row)
         at = np.array([row])
-        roles = {
-            role: mark.tid if role == "thread" else int(table.role(role, at)[0]) for role in self._inside.of_opening
-        }
+        roles = {role: int(self._inside.column(table, at, role)[0]) for role in self._inside.of_opening}
         window = KeyedWindow(self.rule, self.clause, key, mark, roles, progress_ns=mark.ts_ns)
         if self.rule.template is Template.COUNTER:
             window.earlier = self._buffer.between(mark.record - LOOK_BACK, mark.record)
@@ -133,6 +138,9 @@ class KeyedClause:
                     opened = self._opened(table, row, key)
                     self._open[key] = opened
                     began[id(opened)] = row
+            elif kind == _CANCEL and key == _ALL:
+                self._open.clear()
+                self._armed.clear()
             elif window is not None:
                 if kind == _CLOSE and window.depth > 1:
                     window.depth -= 1
@@ -149,7 +157,7 @@ class KeyedClause:
         return out, closed
 
     def _edge_rows(self, table: MeaningTable) -> list[tuple[int, int, int]]:
-        """Return row, kind and key of each opening, closing and the like, in order; of one row, what ends comes first."""
+        """Return row, kind and key of each opening, closing and the like, in order; of one row what ends is first."""
         clause = self.clause
         found: list[tuple[int, int, int, int]] = []
         kinds = ((clause.close, _CLOSE), (clause.cancel, _CANCEL), (clause.after, _AFTER), (clause.open, _OPEN))
@@ -157,6 +165,8 @@ class KeyedClause:
             for pattern in patterns:
                 rows = matching_rows(table, pattern)
                 keys = _keys(table, rows, pattern)
+                if kind == _CANCEL and pattern.key is None and self.rule.subject != "qemu":
+                    keys = np.full(len(rows), _ALL)
                 found += [(r, order, kind, k) for r, k in zip(rows.tolist(), keys.tolist(), strict=True)]
         found.sort()
         return [(row, kind, key) for row, _, kind, key in found]
@@ -166,4 +176,3 @@ def _keys(table: MeaningTable, rows: Int64Array, pattern: Pattern) -> Int64Array
     if pattern.key is None:
         return np.zeros(len(rows), dtype=np.int64)
     return table.role(pattern.key, rows)
-

@@ -9,30 +9,32 @@ from collections.abc import Iterable
 import numpy as np
 
 from traceview.detect.buffer import RowBuffer
-from traceview.detect.job_windows import is_followed_by_points
 from traceview.detect.keyed import KeyedClause, KeyedWindow
-from traceview.detect.stalls import StalledRequests
+from traceview.detect.waits import LongWaits
 from traceview.events import NO_TIME, Gap
 from traceview.rules import Rule, Template
-from traceview.vocabulary import MeaningTable
+from traceview.vocabulary import Meaning, MeaningTable
 
 __all__ = ["MOST_LISTED", "KeyedWindows"]
 
 MOST_LISTED = 10_000
 """Windows of one rule in which nothing happened that are listed one by one; more are counted."""
 
+_STARTS = frozenset((Meaning.JOB_START, Meaning.OTHER_JOB_START))
+
 
 class KeyedWindows:
     """Feed it the tables of one trace, in order. `windows` are those to be judged."""
 
     def __init__(self, rules: Iterable[Rule], buffer: RowBuffer) -> None:
-        self._clauses: list[KeyedClause | StalledRequests] = []
+        self._nodes: dict[int, int] = {}
+        """The node of each job, as its start told."""
+        self._clauses: list[KeyedClause | LongWaits] = []
         for rule in rules:
-            if not is_followed_by_points(rule):
+            if not rule.of_jobs:
                 for clause in rule.windows:
-                    waits = any(p.word.name == "guest_reached" for p in clause.close)
                     self._clauses.append(
-                        StalledRequests(rule, clause) if waits else KeyedClause(rule, clause, buffer)
+                        LongWaits(rule, clause) if clause.is_wait else KeyedClause(rule, clause, buffer, self._nodes)
                     )
         self.windows: list[KeyedWindow] = []
         self._quiet: Counter[str] = Counter()
@@ -44,6 +46,9 @@ class KeyedWindows:
         if not self._clauses:
             return
         present = frozenset(np.flatnonzero(np.bincount(table.meaning)).tolist())
+        if present & _STARTS:
+            rows = np.flatnonzero(table.where(*_STARTS))
+            self._nodes |= zip(table.role("job", rows).tolist(), table.role("node", rows).tolist(), strict=True)
         for clause in self._clauses:
             for window in clause.feed(table, present):
                 self._close(window)
@@ -54,7 +59,7 @@ class KeyedWindows:
     def finish(self) -> None:
         """Take what is open when the trace ends."""
         for clause in self._clauses:
-            self.windows += [w for w in clause.finish() if w.broken or not w.clause.tentative]
+            self.windows += [w for w in clause.finish() if not w.clause.tentative]
 
     def _close(self, window: KeyedWindow) -> None:
         rule = window.rule
@@ -84,5 +89,5 @@ class KeyedWindows:
             }
         )
         if not missing:  # one mark of lost records may stand for any number of requests
-            clean.update({c.rule.id: c.begun for c in self._clauses if isinstance(c, StalledRequests)})
+            clean.update({c.rule.id: c.begun for c in self._clauses if isinstance(c, LongWaits)})
         return clean

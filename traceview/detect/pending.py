@@ -39,7 +39,7 @@ def first_ends(table: MeaningTable, ends: Int64Array, begun: Collection[int]) ->
 
 
 def was_pending(earlier: MeaningTable, request: int, node: int, blks: Collection[int]) -> bool:
-    """Say whether a request had reached a node, or one of its BlockBackends, and was not done at the end of the rows."""
+    """Say whether a request had reached a node or one of its BlockBackends, and was not done when the rows end."""
     own = np.flatnonzero(earlier.where(*_BEGUN, *_DONE))
     own = own[earlier.role("request", own) == request]
     done = np.flatnonzero(earlier.where(*_DONE)[own])

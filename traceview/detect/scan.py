@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 
+from traceview.detect.accounts import Accounts
 from traceview.detect.anchors import ANCHORS, find_anchors
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.candidates import Candidate, collect
-from traceview.detect.extents import ANY_DEVICE, LossTracker, merge_extents
-from traceview.detect.job_windows import JobWindow, JobWindows, is_followed_by_points
+from traceview.detect.job_windows import JobWindow, JobWindows
 from traceview.detect.judge import Judge, Known
 from traceview.detect.judge_keyed import KeyedJudge
 from traceview.detect.keyed_windows import KeyedWindows
 from traceview.detect.needs import Namer, Seen
 from traceview.detect.pending import LOOK_BACK
+from traceview.detect.telling import findings_of, told_once
 from traceview.detect.unjudged import Jobs, cover, find_unjudged
-from traceview.events import EventBatch, EventForm, ReadStats
-from traceview.findings import Extent, Finding, ScanResult, Severity, TraceSummary, Verdict, Window
-from traceview.rules import Rule, RuleSet
-from traceview.rules.standing import standing
+from traceview.events import EventBatch, EventForm, ReadStats, distinct
+from traceview.findings import ScanResult, Severity, TraceSummary, Verdict, Window
+from traceview.rules import RuleSet
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
-from traceview.timeline.names import NameTracker, pointer
+from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import FRAME_MEANINGS
 from traceview.timeline.ownership import Ownership
 from traceview.timeline.reached import ReachedNodes
@@ -66,16 +66,16 @@ class Scanner:
         self._iterations = IterationCounter()
         self._reached = ReachedNodes()
         self._seen: Seen = set()
-        self._windows = JobWindows(filter(is_followed_by_points, rules), self._seen)
+        self._windows = JobWindows([r for r in rules if r.of_jobs], self._seen)
         counting = frozenset().union(*(c.counting for r in self._windows.rules for c in r.windows))
         self._buffer = RowBuffer(counting)
         self._keyed = KeyedWindows(rules, self._buffer)
-        self._losses = LossTracker()
+        self._accounts = Accounts()
         self._candidates: list[Candidate] = []
-        self._of_job: dict[int, list[int]] = {}
         self._ended: list[Job] = []
         self._forms: dict[int, EventForm] = {}
         self._last_record = 0
+        self._threads: set[int] = set()
 
     def wanted(self, name: str) -> bool:
         """Say whether the scan needs an event decoded."""
@@ -92,6 +92,8 @@ class Scanner:
         if own is not None:
             self._last_record = int(table.record[own])
         self._note_seen(batch, table)
+        if len(self._threads) < 2:
+            self._threads.update(distinct(table.tid))
         self._iterations.number(table)
         self._devices.feed(table)
         self._ownership.feed(table)
@@ -100,7 +102,7 @@ class Scanner:
         changes = self._reached.feed(table)
         for row in table.rows(anchors if changes is None else anchors | changes):
             self._anchor(row)
-        self._losses.feed(table)
+        self._accounts.feed(table)
         self._keyed.feed(table)
         retain = self._windows.retain_from()
         # A window may open at the very next record, in the iteration that has begun.
@@ -123,7 +125,7 @@ class Scanner:
             self._take(window, row.record)
         for step, job in steps:
             if step in _SWITCHES or (step is Step.FINISHED and job.told_by_its_end):
-                self._moved(job)
+                self._accounts.moved(job)
         self._ended += [job for step, job in steps if step is Step.FINISHED]
 
     def _take(self, window: JobWindow, record: int) -> None:
@@ -136,28 +138,8 @@ class Scanner:
             window.rule, window.clause, job, window.open, window.close, confirmed=window.confirmed, ended=window.ended
         )
         collect(candidate, self._buffer, self._names, last_record=until, keep_witness=self._keep_witness)
-        self._of_job.setdefault(id(job), []).append(len(self._candidates))
+        self._accounts.take(len(self._candidates), candidate)
         self._candidates.append(candidate)
-
-    def _moved(self, job: Job) -> None:
-        """Follow what a job's windows lost, from the switch on.
-
-        What the guest writes to the old source after a window is as lost as what it wrote inside: only from the switch
-        on do its writes reach the target.
-        """
-        switch = job.exit or job.switched or job.moved_on or job.ended
-        if switch is not None:
-            for index in self._of_job.get(id(job), []):
-                self._watch(index, self._candidates[index], switch.record)
-
-    def _watch(self, index: int, candidate: Candidate, since_record: int) -> None:
-        written: dict[int, list[Extent]] = {}
-        requests = [r for r, _, _ in candidate.submitted] + [r for _, r in candidate.nodeless]
-        for request in requests:
-            if request.op.changes_data:
-                written.setdefault(request.blk, []).append(Extent(request.offset, request.length))
-        for blk, extents in written.items():
-            self._losses.watch(index, blk, since_record, extents)
 
     def finish(self, path: str, format_id: str, stats: ReadStats) -> ScanResult:
         """Judge all windows and return the result. `stats` are those of the reader, which is used up."""
@@ -171,18 +153,17 @@ class Scanner:
             Namer(self._vocabulary, dating.span), self._names, self._devices, self._ownership, self._seen, stats.gaps,
             1000 if text else 100, self._last_record,
         )  # fmt: skip
-        judge = Judge(known)
-        windows, needed = self._judged(judge, known)
+        windows, needed = self._judged(Judge(known))
+        keyed = KeyedJudge(known, self._keyed.last_ns, tells_threads=len(self._threads) > 1)
+        windows += [window for w in self._keyed.windows if (window := keyed.judge(w)) is not None]
+        windows = told_once(windows, self._rules)
         judged: dict[str, set[int]] = {}
         for candidate in self._candidates:
             judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
-        for window in windows:
-            judged.setdefault(window.rule, set()).add(0)
         unlisted, counts = self._keyed.unlisted(stats.gaps), Counter(w.rule for w in windows)
-        for rule in unlisted:
+        for rule in (*unlisted, *(w.rule for w in windows)):
             judged.setdefault(rule, set()).add(0)
-        must_judge = [r for r in self._rules if r.must_judge]
-        unjudged = find_unjudged(known.namer, must_judge, Jobs(self._ended, running), judged, self._seen)
+        unjudged = find_unjudged(known.namer, self._rules, Jobs(self._ended, running), judged, self._seen)
         needed += [names for u in unjudged for names in u.events]
         covered = {r.id: (counts[r.id] + unlisted[r.id], unlisted[r.id]) for r in self._rules}
         summary = TraceSummary(
@@ -190,80 +171,18 @@ class Scanner:
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps,
             missing_events=sorted({name for names in needed for name in names}),
             unjudged=unjudged, contexts=self._names.contexts,
-            coverage=cover(known.namer, self._rules, covered, self._seen),
+            coverage=cover(known.namer, self._rules, covered, keyed.passed_over, self._seen),
         )  # fmt: skip
-        findings = [
-            _finding(i, w, self._rules[w.rule], dating) for i, w in enumerate(windows) if w.verdict is Verdict.VIOLATED
-        ]
-        return ScanResult([summary], windows, findings)
+        return ScanResult([summary], windows, findings_of(windows, self._rules, dating))
 
-    def _judged(self, judge: Judge, known: Known) -> tuple[list[Window], list[tuple[str, ...]]]:
-        """Return all windows with their verdicts, in the order of the trace, and the events that some would have needed."""
+    def _judged(self, judge: Judge) -> tuple[list[Window], list[tuple[str, ...]]]:
+        """Return the windows of jobs with their verdicts, and the events that some would have needed."""
         windows, needed = [], []
         for index, candidate in enumerate(self._candidates):
-            window = judge.judge(candidate)
+            window = judge.judge(candidate, self._accounts.excused(index, candidate))
             if window.severity is Severity.DATA_LOSS:
-                self._account(index, window)
+                self._accounts.write_into(window, index, one_device=self._ownership.one_device)
             if window.verdict is Verdict.INCONCLUSIVE:
                 needed += judge.missing(candidate)
             windows.append(window)
-        keyed = KeyedJudge(known, self._keyed.last_ns)
-        windows += [window for w in self._keyed.windows if (window := keyed.judge(w)) is not None]
-        windows = _told_once(windows, self._rules)
-        windows.sort(key=_place)
         return windows, needed
-
-    def _account(self, index: int, window: Window) -> None:
-        """Write into a window what its job's target still lacks."""
-        for blk in {window.requests[i].blk for i in window.violating}:
-            left, rewritten = self._losses.left(index, blk)
-            if blk == ANY_DEVICE and not self._ownership.one_device:
-                # Whoever wrote there later may have been another disk.
-                mine = [window.requests[i] for i in window.violating if window.requests[i].op.changes_data]
-                left, rewritten = merge_extents(Extent(r.offset, r.length) for r in mine), 0
-            window.lost += left
-            window.rewritten_bytes += rewritten
-
-
-def _finding(index: int, window: Window, rule: Rule, dating: Dating) -> Finding:
-    severity = window.severity
-    assert severity is not None
-    counted = [window.requests[i] for i in window.violating]
-    devices = sorted({r.device for r in counted})
-    title = f"{_subject(window, devices)}: {rule.title}"
-    return Finding(
-        window.rule, severity, index, title, tuple(window.violating), rule.references, label=rule.label,
-        certain=any(r.certain for r in counted) or any(h.certain for h in window.happenings),
-        standing=standing(rule.affected, dating.span), happenings=tuple(range(len(window.happenings))),
-    )  # fmt: skip
-
-
-def _subject(window: Window, devices: list[str]) -> str:
-    kind = f"{window.job_kind} job" if window.job_kind else window.subject
-    name = f"{kind} {pointer(window.key)}" if window.key else kind
-    return f"{name} on {', '.join(devices)}" if devices else name
-
-
-def _told_once(windows: list[Window], rules: RuleSet) -> list[Window]:
-    """Return the windows without what a rule tells more closely to which theirs yields.
-
-    A window of which nothing is left but what the other rule tells is left out.
-    """
-    told: dict[str, set[int]] = {}
-    for w in windows:
-        if w.verdict is Verdict.VIOLATED:
-            told.setdefault(w.rule, set()).update(w.requests[i].mark.record for i in w.violating)
-    kept = []
-    for w in windows:
-        elsewhere = set().union(*(told.get(other, ()) for other in rules[w.rule].yields_to))
-        if w.verdict is Verdict.VIOLATED and elsewhere:
-            w.requests = [r for r in w.requests if r.held_back or r.mark.record not in elsewhere]
-            if not (w.violating or w.happenings):
-                continue
-        kept.append(w)
-    return kept
-
-
-def _place(window: Window) -> int:
-    first = window.open or window.close
-    return first.record if first is not None else 0

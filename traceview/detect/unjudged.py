@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from traceview.detect.job_windows import is_followed_by_points
 from traceview.detect.needs import Namer, Seen, lacking, nearest_clause
 from traceview.findings import RuleCoverage, Unjudged
 from traceview.rules import FINAL_DRAIN_RULE, Rule, RuleSet
@@ -25,21 +24,28 @@ class Jobs:
         self.running = running
 
 
-def cover(namer: Namer, rules: RuleSet, windows: Mapping[str, tuple[int, int]], seen: Seen) -> list[RuleCoverage]:
-    """Return what each rule came to; `windows` has how many it had, and how many of them are not listed."""
+def cover(
+    namer: Namer, rules: RuleSet, windows: Mapping[str, tuple[int, int]], passed_over: Mapping[str, str], seen: Seen
+) -> list[RuleCoverage]:
+    """Return what each rule came to.
+
+    `windows` has how many it had, and how many of them are not listed; `passed_over` why some could not be judged.
+    """
     covered = []
     for rule in rules:
         count, unlisted = windows.get(rule.id, (0, 0))
-        reason, events = ("", ()) if count else _nothing_to_judge(namer, rule, seen)
-        covered.append(RuleCoverage(rule.id, count, unlisted, reason, events))
+        reason, events = ("", ()) if count else _nothing_to_judge(namer, rule, passed_over.get(rule.id, ""), seen)
+        covered.append(RuleCoverage(rule.id, count, unlisted, reason, events, must_judge=rule.must_judge))
     return covered
 
 
-def _nothing_to_judge(namer: Namer, rule: Rule, seen: Seen) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def _nothing_to_judge(
+    namer: Namer, rule: Rule, passed_over: str, seen: Seen
+) -> tuple[str, tuple[tuple[str, ...], ...]]:
     clause = nearest_clause(rule.windows, seen)
     missing = lacking(clause.needs, seen)
     if not missing:
-        return "no window of it was opened", ()
+        return passed_over or "no window of it was opened", ()
     return "not traced", tuple(namer.names(n, clause.evidence) for n in missing)
 
 
@@ -50,7 +56,7 @@ def find_unjudged(
     result = []
     meanings = {m for m, _ in seen}
     stock = bool(meanings & set(_STOCK_END)) and not meanings & set(_EXACT_END)
-    for rule in rules:
+    for rule in (r for r in rules if r.must_judge):
         told_by_another = stock or any(judged.get(other) for other in rule.yields_to)
         if rule.yields_to and told_by_another and not meanings & set(_EXACT_END):
             continue  # what bounds its windows is not told apart there: they are part of the other rule's
@@ -63,7 +69,7 @@ def find_unjudged(
 
 
 def _reason(rule: Rule, jobs: Jobs, judged: set[int], meanings: set[Meaning]) -> str:
-    if not is_followed_by_points(rule):
+    if not rule.of_jobs:
         return "" if judged else "no window of it was opened: its events were not traced, or nothing came to it"
     if not judged and not jobs.ended and not jobs.running:
         return "no mirror job is seen: none ran, or its events were not traced"

@@ -118,6 +118,7 @@ def _coverage(coverage: RuleCoverage) -> dict[str, Any]:
         "unlisted": coverage.unlisted,
         "reason": coverage.reason,
         "events": [list(names) for names in coverage.events],
+        "must_judge": coverage.must_judge,
     }
 
 

@@ -48,17 +48,19 @@ def scan_lines(result: ScanResult, style: Style, *, named: bool = False) -> Iter
             window = result.windows[finding.window]
             if window.trace == index:
                 yield from finding_lines(number, finding, window, style)
-        yield from _inconclusive_lines([w for w in result.windows if w.trace == index], style)
+        own = [w for w in result.windows if w.trace == index]
+        yield from _inconclusive_lines([w for w in own if result.must_judge(w)], style)
         for unjudged in trace.unjudged:
             yield from _unjudged_lines(unjudged, style)
         yield from _gap_lines(trace, style)
         yield from _refused_lines(trace, style)
         if several:
-            yield "  " + "\n  ".join(_summary([w for w in result.windows if w.trace == index], style))
+            yield "  " + "\n  ".join(_summary(own, style))
             yield ""
     if several:
         yield style.paint(f"{plural(len(result.traces), 'trace')}", "bold")
     yield from _summary(result.windows, style)
+    yield from _coverage_lines(result.traces, style)
 
 
 def finding_lines(number: int, finding: Finding, window: Window, style: Style) -> Iterator[str]:
@@ -76,6 +78,10 @@ def finding_lines(number: int, finding: Finding, window: Window, style: Style) -
         yield from _request_lines(window, finding, opened)
         if window.close is not None:
             yield _point("(c)", window.close, offset_from(window.close, opened), _closing(window))
+        if window.close is None:
+            yield "  not closed when the trace ends"
+    if window.more:
+        yield f"  {window.more} more of what it forbids were counted and are not listed"
     if window.reason:
         yield f"  {style.paint('note', 'yellow')}: {printable(window.reason)}"
     if finding.severity is Severity.DATA_LOSS:
@@ -130,6 +136,7 @@ def _closing(window: Window) -> str:
 
 def _request_lines(window: Window, finding: Finding, opened: Mark) -> Iterator[str]:
     counted = [window.requests[i] for i in finding.requests]
+    yield from _happening_lines(window, opened)
     if not counted:
         return
     # The first write says more than a read before it: it is what is lost.
@@ -143,6 +150,16 @@ def _request_lines(window: Window, finding: Finding, opened: Mark) -> Iterator[s
     held = len(window.requests) - len(counted)
     if held:
         yield f"      {plural(held, 'more request')} held back until after the window"
+
+
+def _happening_lines(window: Window, opened: Mark) -> Iterator[str]:
+    inside = [h for h in window.happenings if h.mark.record != opened.record]
+    for happening in inside[:1]:
+        words = printable(happening.text, limit=160)
+        doubt = f" (possible: {happening.doubt})" if happening.doubt else ""
+        yield _point("(b)", happening.mark, offset_from(happening.mark, opened), words + doubt)
+    if len(inside) > 1:
+        yield f"      … {len(inside) - 1} more"
 
 
 def _writes_first(item: tuple[str, int]) -> tuple[bool, str]:
@@ -194,6 +211,18 @@ def _refused_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
         first, *rest = refused.explanation.split("\n")
         yield f"{style.paint('refused', 'yellow')} at line {refused.line}: {printable(first)}"
         yield from (f"  {printable(line)}" for line in rest)
+
+
+def _coverage_lines(traces: list[TraceSummary], style: Style) -> Iterator[str]:
+    """Yield one line on the rules that had nothing to judge, where there are any: silence is no all-clear."""
+    rules = {c.rule for t in traces for c in t.coverage}
+    judged = {c.rule for t in traces for c in t.coverage if c.windows}
+    if rules - judged:
+        blind = {c.rule for t in traces for c in t.coverage if not c.windows and c.events} - judged
+        words = f"{len(judged)} of {len(rules)} had windows to judge"
+        if blind:
+            words += f"; {len(blind)} could not: their events are not traced (traceview vocabulary TRACE tells which)"
+        yield f"{style.paint('rules', 'bold')}: {words}"
 
 
 def _summary(windows: list[Window], style: Style) -> Iterator[str]:

@@ -76,6 +76,7 @@ def _tree(window: Window, table: MeaningTable, contexts: dict[int, str], style: 
 
 def _letters(window: Window) -> dict[int, str]:
     letters = {window.requests[i].mark.record: "(b)" for i in window.violating}
+    letters |= {h.mark.record: "(b)" for h in window.happenings}
     if window.open is not None:
         letters[window.open.record] = "(a)"
     if window.close is not None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
 from traceview.releases import first_of
 from traceview.rules.complaints import Complaint, clause_example, refuse
+from traceview.rules.critic import Critic
 from traceview.rules.model import (
+    OF_JOBS,
     SUBJECTS,
     Affected,
     Again,
-    Condition,
     Evidence,
     Executor,
     Need,
@@ -26,10 +26,11 @@ from traceview.rules.model import (
     Template,
     WindowClause,
 )
-from traceview.rules.syntax import Block, Clause, Place, RuleText, Value, parse_rules
-from traceview.rules.templates import SHAPES, Shape
+from traceview.rules.patterns import PatternBuilder, Setting
+from traceview.rules.syntax import Block, Clause, RuleText, Value, parse_rules
+from traceview.rules.templates import SHAPES
 from traceview.vocabulary import Meaning, Op
-from traceview.vocabulary.words import Word
+from traceview.vocabulary.words import RUNS_IN, Word
 
 __all__ = ["build_rules"]
 
@@ -59,33 +60,20 @@ def build_rules(
 
 
 class _Builder:
-    """Builds the rules of one file and gathers what is wrong with them."""
+    """Builds the rules of one file."""
 
     def __init__(self, text: str, source: str, words: Mapping[str, Word]) -> None:
-        self._text = text
-        self._source = source
-        self._words = words
-        self.complaints: list[Complaint] = []
+        self._critic = Critic(text, source)
+        self._complain = self._critic.complain
+        self._patterns = PatternBuilder(self._critic, words).patterns
 
-    def _complain(
-        self, place: Place, message: str, *, expected: Sequence[str] = (), known: Sequence[str] = (), wrong: str = "",
-        example: str = "",
-    ) -> None:  # fmt: skip
-        self.complaints.append(
-            Complaint(
-                self._source, place.line, place.column, place.length, message, self._text, expected=expected,
-                known=known or expected, wrong=wrong, example=example,
-            )
-        )  # fmt: skip
+    @property
+    def complaints(self) -> list[Complaint]:
+        """What is wrong with the file so far."""
+        return self._critic.complaints
 
     def _one_of(self, value: Value, known: Mapping[str, T], what: str) -> T | None:
-        found = known.get(value.text)
-        if found is None:
-            example = clause_example(what.split(maxsplit=1)[0])
-            self._complain(
-                value.place, f"unknown {what} {value.text!r}", expected=list(known), wrong=value.text, example=example
-            )
-        return found
+        return self._critic.one_of(value, known, what)
 
     # rules
 
@@ -93,7 +81,7 @@ class _Builder:
         name, before = written.name, len(self.complaints)
         if name.text in taken:
             self._complain(name.place, f"there is a rule {name.text!r} already, in {taken[name.text]}")
-        taken[name.text] = f"{self._source}, line {name.place.line}"
+        taken[name.text] = f"{self._critic.source}, line {name.place.line}"
         if "_" in name.text:
             self._complain(name.place, f"{name.text!r} is no id of a rule", expected=[_RULE_NAME])
         once = self._once(written)
@@ -125,7 +113,7 @@ class _Builder:
             label=_text(once["label"]) if "label" in once else "", affected=affected,
             references=tuple(v.text for c in written.clauses if c.name == "see" for v in c.values),
             yields_to=tuple(v.text for c in written.clauses if c.name == "yields" for v in c.values),
-            must_judge="unjudged" in once, source=self._source, line=name.place.line,
+            must_judge="unjudged" in once, source=self._critic.source, line=name.place.line,
         )  # fmt: skip
 
     def _once(self, written: RuleText) -> dict[str, Clause]:
@@ -175,36 +163,56 @@ class _Builder:
                     block.place, f"these windows have no {needed}, which template {template} needs",
                     example=clause_example(needed),
                 )  # fmt: skip
-        clause = self._clause(block, parts, shape, subject)
+        clause = self._clause(block, parts, template, subject)
         return clause if len(self.complaints) == before else None
 
-    def _clause(self, block: Block, parts: Mapping[str, list[Clause]], shape: Shape, subject: str) -> WindowClause:
+    def _clause(
+        self, block: Block, parts: Mapping[str, list[Clause]], template: Template, subject: str
+    ) -> WindowClause:
+        shape = SHAPES[template]
         opening, closing = parts.get(shape.opens, []), parts.get(shape.closes, [])
-        key = None if subject == "qemu" else subject
-        evidence = Evidence(block.evidence)
-        opens = self._patterns(opening, key)
-        opened = frozenset().union(*(p.word.roles for p in opens)) if opens else frozenset()
-        after = [inner for part in opening for inner in part.inner if inner.name == "after"]
+        of_jobs = subject == "job" and template in OF_JOBS
+        setting = Setting(template, subject, of_jobs)
+        opens = self._patterns(opening, setting)
+        opened = frozenset(("job", "node")) if of_jobs else _roles(opens)
+        after = [Clause("after", i.place, inner=i.inner) for p in opening for i in p.inner if i.name == "after"]
         again = next((i.name for p in opening for i in p.inner if i.name in _AGAIN), "nothing")
         for part in parts.get("excuse", []):
             self._one_of(part.values[0], {"copied": True}, "excuse")
-        breaks = {name: self._patterns(parts.get(name, []), None, opened) for name in ("forbid", "disprove", "run")}
+
+        def edges(name: str) -> tuple[Pattern, ...]:
+            return self._patterns(parts.get(name, []), setting)
+
+        def inside(*names: str) -> tuple[Pattern, ...]:
+            return self._patterns([p for name in names for p in parts.get(name, [])], replace(setting, opened=opened))
+
         clause = WindowClause(
-            evidence=evidence, about=block.about, open=opens,
-            close=self._patterns(closing, key), again=Again(again), after=self._patterns(after, key),
-            cancel=self._patterns(parts.get("cancel", []), key), confirm=self._patterns(parts.get("confirm", []), key),
-            forbid=breaks["forbid"] or breaks["disprove"] or breaks["run"],
-            allow=self._patterns(parts.get("allow", []), None, opened),
-            guard=self._patterns(parts.get("guard", []), None, opened),
-            starved=self._patterns(parts.get("starves", []), None, opened),
-            executor=self._executor(parts.get("run", [])), lasts_ns=self._span_ns(parts.get("lasts", [])),
-            excuse_copied="excuse" in parts, tentative="tentative" in parts,
-            open_ended="open_ended" in parts,
+            evidence=Evidence(block.evidence), about=block.about, open=opens, close=self._patterns(closing, setting),
+            again=Again(again), after=self._patterns(after, setting), cancel=edges("cancel"), confirm=edges("confirm"),
+            forbid=inside("forbid", "disprove", "run"), allow=inside("allow"), guard=inside("guard"),
+            starved=inside("starves"), executor=self._executor(parts.get("run", [])),
+            lasts_ns=self._span_ns(parts.get("lasts", [])), excuse_copied="excuse" in parts,
+            tentative="tentative" in parts, open_ended="open_ended" in parts,
         )  # fmt: skip
+        self._check_windows(parts, clause, of_jobs=of_jobs)
         explicit = [
             n for part in parts.get("needs", []) for inner in part.inner if (n := self._need(inner)) is not None
         ]
         return _with_needs(clause, explicit)
+
+    def _check_windows(self, parts: Mapping[str, list[Clause]], clause: WindowClause, *, of_jobs: bool) -> None:
+        """Complain of what only some windows can have."""
+        for name in ("confirm", "excuse"):
+            if name in parts and not of_jobs:
+                self._complain(
+                    parts[name][0].place,
+                    f"only windows of jobs that forbid or disprove can have {name.replace('_', ' ')}",
+                )
+        if any(p.word.name == "guest_reached" for p in clause.close) and not clause.is_wait:
+            self._complain(
+                parts["close"][0].place, "guest_reached closes only windows of requests that restart",
+                example="open guest_taken_up(request) restarts close guest_reached(request) lasts 30 s",
+            )  # fmt: skip
 
     def _executor(self, parts: Sequence[Clause]) -> Executor | None:
         for part in parts:
@@ -227,96 +235,11 @@ class _Builder:
             op = found if found is not None else Op.NONE
         return Need((meaning,), op) if meaning is not None else None
 
-    # patterns
 
-    def _patterns(
-        self, parts: Sequence[Clause], key: str | None, opened: frozenset[str] | None = None
-    ) -> tuple[Pattern, ...]:
-        """Return the patterns of clauses.
-
-        With a `key` (that of edges) each must name it; without, any role that the opening has can be the key.
-        """
-        found = []
-        for clause in _pattern_clauses(parts):
-            pattern = self._pattern(clause, key, opened)
-            if pattern is not None:
-                found.append(pattern)
-        return tuple(found)
-
-    def _pattern(self, clause: Clause, key: str | None, opened: frozenset[str] | None) -> Pattern | None:
-        name = clause.values[0]
-        word = self._words.get(name.text)
-        if word is None:
-            fitting = [w.name for w in self._words.values() if key is None or w.takes(key)]
-            near = get_close_matches(name.text, fitting, n=8, cutoff=0.0)
-            with_role = f" that has the role {key}" if key else ""
-            self._complain(
-                name.place, f"unknown meaning {name.text!r}", known=list(self._words), wrong=name.text,
-                expected=[f"a meaning{with_role}, such as {', '.join(near)} (all: traceview vocabulary)"],
-                example=_pattern_example(key),
-            )  # fmt: skip
-            return None
-        keys: list[Value] = []
-        conditions: list[Condition] = []
-        before = len(self.complaints)
-        for argument in clause.inner:
-            role = argument.values[0]
-            if not word.takes(role.text):
-                roles = sorted(word.roles)
-                self._complain(
-                    role.place, f"{word.name} has no role {role.text!r}", expected=roles, wrong=role.text,
-                    example=f"{word.name}({roles[0]})",
-                )  # fmt: skip
-            elif len(argument.values) == 1:
-                keys.append(role)
-            else:
-                condition = self._condition(word, argument, opened)
-                if condition is not None:
-                    conditions.append(condition)
-        if len(self.complaints) > before:
-            return None
-        if key is not None and [k.text for k in keys] != [key]:
-            self._complain(
-                clause.place, f"{word.name} must name the subject of the rule here: {word.name}({key})",
-                example=_pattern_example(key),
-            )  # fmt: skip
-        if key is None and opened is None and keys:
-            self._complain(keys[0].place, "a rule about all of QEMU has no role to compare here")
-        if len(keys) > 1:
-            self._complain(keys[1].place, "only one role can be that of the window; compare others with open.ROLE")
-        return Pattern(word, keys[0].text if keys else None, tuple(conditions))
-
-    def _condition(self, word: Word, argument: Clause, opened: frozenset[str] | None) -> Condition | None:
-        role, relation = argument.values
-        (value_clause,) = argument.inner
-        value = value_clause.values[0]
-        if value.kind == "NAME":
-            if opened is None:
-                self._complain(value.place, "only what happens inside a window can be compared with its opening")
-            elif value.text not in opened:
-                self._complain(
-                    value.place, f"the opening has no role {value.text!r}", expected=sorted(opened), wrong=value.text
-                )
-            return Condition(role.text, relation.text, value.text, of_opening=True)
-        is_text = value.kind == "STRING"
-        if is_text != word.is_text(role.text):
-            kind = "text in double quotes" if word.is_text(role.text) else "a whole number"
-            self._complain(value.place, f"{role.text} is compared with the wrong kind of value", expected=[kind])
-            return None
-        if is_text and relation.text not in ("=", "!="):
-            self._complain(relation.place, "text can only be compared with = and !=")
-        return Condition(role.text, relation.text, value.text if is_text else int(value.text))
-
-
-def _pattern_example(key: str | None) -> str:
-    return f"open drained_begin({key})" if key == "node" else clause_example("open")
-
-
-def _pattern_clauses(parts: Sequence[Clause]) -> Iterator[Clause]:
-    for part in parts:
-        for inner in part.inner:
-            if inner.name == "patterns":
-                yield from inner.inner
+def _roles(opens: Sequence[Pattern]) -> frozenset[str]:
+    """Return the roles that all openings of a window have."""
+    roles = [p.word.roles(of_jobs=False) for p in opens]
+    return frozenset.intersection(*roles) if roles else frozenset()
 
 
 def _by_value(kinds: type[E]) -> dict[str, E]:
@@ -332,6 +255,10 @@ def _with_needs(clause: WindowClause, explicit: Sequence[Need]) -> WindowClause:
     needs = list(explicit)
     for pattern in (*clause.after, *clause.open, *clause.confirm, *clause.close, *clause.forbid, *clause.starved):
         needs += [n for n in _needs_of(pattern.word) if n not in needs]
+    inside = (*clause.forbid, *clause.allow, *clause.guard, *clause.starved)
+    asked = any("ctx" in {p.key, *(c.role for c in p.conditions)} - p.word.carried for p in inside)
+    if asked or (clause.executor is not None and clause.executor.role == "ctx"):
+        needs.append(Need(RUNS_IN))
     return replace(clause, needs=tuple(needs))
 
 

@@ -10,6 +10,7 @@ from traceview.vocabulary import Meaning, Op
 from traceview.vocabulary.words import Word
 
 __all__ = [
+    "OF_JOBS",
     "SUBJECTS",
     "Affected",
     "Again",
@@ -48,6 +49,10 @@ class Template(enum.StrEnum):
     NEVER_CLOSED = "never-closed"
     COUNTER = "counter-says-idle"
     EXECUTOR = "wrong-executor"
+
+
+OF_JOBS = (Template.FORBIDDEN, Template.COUNTER)
+"""The templates by which jobs are followed from point to point."""
 
 
 class Evidence(enum.StrEnum):
@@ -147,7 +152,8 @@ class WindowClause:
     """How a rule's windows are bounded by one kind of evidence, and what breaks them.
 
     `after` must have come, since the last closing or cancelling, before `open` opens. `tentative` windows count only
-    when they close, `open_ended` ones may last to the end of the trace. `starved` is what must not stay away for `lasts_ns`.
+    when they close, `open_ended` ones may last to the end of the trace. `starved` is what must not stay away for as
+    long as `lasts_ns`.
     """
 
     evidence: Evidence
@@ -168,6 +174,12 @@ class WindowClause:
     excuse_copied: bool = False
     tentative: bool = False
     open_ended: bool = False
+
+    @property
+    def is_wait(self) -> bool:
+        """Whether its windows begin anew with each opening and only may not last: they are followed by the million."""
+        plain = not (self.after or self.cancel or self.starved)
+        return self.lasts_ns > 0 and self.again is Again.RESTARTS and plain
 
     @property
     def patterns(self) -> Patterns:
@@ -239,6 +251,11 @@ class Rule:
     """Whether a scan that had nothing to judge by this rule is inconclusive."""
     source: str = ""
     line: int = 0
+
+    @property
+    def of_jobs(self) -> bool:
+        """Whether its windows are those of jobs that the timeline follows, and not of bare pointers."""
+        return self.subject == "job" and self.template in OF_JOBS
 
     @property
     def meanings(self) -> frozenset[Meaning]:

@@ -12,19 +12,22 @@ from traceview.vocabulary.meanings import STRING_ROLES, Meaning, Op
 if TYPE_CHECKING:
     from traceview.vocabulary import EventMeaning, Vocabulary
 
-__all__ = ["ANYWHERE", "Word", "read_words"]
+__all__ = ["ANYWHERE", "RUNS_IN", "Word", "read_words"]
 
 ANYWHERE = ("thread",)
 """Roles that every record has: the process or thread that the trace names for it."""
+RUNS_IN = (Meaning.COROUTINE_ENTER, Meaning.DISPATCH, Meaning.POLL)
+"""What tells in which context a thread runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word of rules.
 
-    `meanings` are what it stands for, `beside` those that tell more of it, `ops` the operations (none for any). `roles`
-    can be asked of it: those that some event of these meanings carries, and those that the timeline finds out. A
-    `point` is told of jobs by the timeline, from `all_of` its meanings or from any.
+    `meanings` are what it stands for, `beside` those that tell more of it, `ops` the operations (none for any).
+    `carried` are the roles that some event of these meanings carries, `found` and `found_of_jobs` those that are found
+    out in windows of pointers and of jobs. A `point` is told of jobs by the timeline, from `all_of` its meanings or
+    from any. `only` are the clauses that can speak of it, none for all.
     """
 
     name: str
@@ -32,18 +35,31 @@ class Word:
     meanings: tuple[Meaning, ...]
     beside: tuple[Meaning, ...]
     ops: tuple[Op, ...]
-    roles: frozenset[str]
+    carried: frozenset[str]
+    found: frozenset[str]
+    found_of_jobs: frozenset[str]
     point: bool
     all_of: bool
+    only: tuple[str, ...]
 
     @property
     def is_guest(self) -> bool:
         """Whether it speaks of what a guest does, so that the I/O of jobs must be told apart."""
         return self.name.startswith("guest_")
 
-    def takes(self, role: str) -> bool:
+    @property
+    def ever(self) -> frozenset[str]:
+        """The roles that can be asked of it in some rule."""
+        return self.carried | self.found | self.found_of_jobs
+
+    def roles(self, *, of_jobs: bool) -> frozenset[str]:
+        """Return the roles that can be asked of it, in rules about jobs that the timeline follows or in others."""
+        found = self.found_of_jobs if of_jobs else self.found
+        return (found if self.point else self.carried | found) | set(ANYWHERE)
+
+    def takes(self, role: str, *, of_jobs: bool) -> bool:
         """Say whether a role can be asked of it."""
-        return role in self.roles
+        return role in self.roles(of_jobs=of_jobs)
 
     def is_text(self, role: str) -> bool:
         """Say whether a role's value is text."""
@@ -64,11 +80,11 @@ def read_words(vocabulary: Vocabulary) -> dict[str, Word]:
 
 def _word(name: str, table: dict[str, Any], by_meaning: dict[Meaning, list[EventMeaning]]) -> Word:
     meanings = tuple(Meaning[m.upper()] for m in table.get("of", [name]))
-    beside = tuple(Meaning[m.upper()] for m in table.get("beside", ()))
-    carried = {role for m in meanings for event in by_meaning.get(m, ()) for role in event.roles}
     point = bool(table.get("point", False))
-    found = set(table.get("finds", ()))
-    roles = (found if point else carried | found) | set(ANYWHERE)
-    ops = tuple(Op[o.upper()] for o in table.get("ops", ()))
-    all_of = point and not table.get("any", False)
-    return Word(name, table["says"], meanings, beside, ops, frozenset(roles), point, all_of)
+    return Word(
+        name, table["says"], meanings, tuple(Meaning[m.upper()] for m in table.get("beside", ())),
+        tuple(Op[o.upper()] for o in table.get("ops", ())),
+        carried=frozenset(role for m in meanings for event in by_meaning.get(m, ()) for role in event.roles),
+        found=frozenset(table.get("finds", ())), found_of_jobs=frozenset(table.get("finds_of_jobs", ())), point=point,
+        all_of=point and not table.get("any", False), only=tuple(table.get("only", ())),
+    )  # fmt: skip

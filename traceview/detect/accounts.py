@@ -1,0 +1,74 @@
+"""What violated windows of jobs cost: which bytes the target lacks, and which the job has copied after all."""
+
+from __future__ import annotations
+
+from traceview.detect.candidates import Candidate
+from traceview.detect.extents import ANY_DEVICE, LossTracker, copied_by_jobs, merge_extents, written_by_guests
+from traceview.findings import Extent, Window
+from traceview.timeline.jobs import Job
+from traceview.vocabulary import MeaningTable
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """Follows the windows of one trace, by their index, from their closing on."""
+
+    def __init__(self) -> None:
+        self._losses: LossTracker[int] = LossTracker(written_by_guests)
+        self._copies: LossTracker[tuple[int, int]] = LossTracker(copied_by_jobs)
+        self._of_job: dict[int, list[tuple[int, Candidate]]] = {}
+
+    def take(self, index: int, candidate: Candidate) -> None:
+        """Take a window that has just closed."""
+        self._of_job.setdefault(id(candidate.job), []).append((index, candidate))
+        if candidate.clause.excuse_copied:
+            for request, _, _ in candidate.submitted:
+                record, extent = request.mark.record, Extent(request.offset, request.length)
+                self._copies.watch((index, record), candidate.job.key, record, [extent])
+
+    def moved(self, job: Job) -> None:
+        """Follow what a job's windows lost, from its switch on.
+
+        What the guest writes to the old source after a window is as lost as what it wrote inside: only from the switch
+        on do its writes reach the target.
+        """
+        switch = job.exit or job.switched or job.moved_on or job.ended
+        if switch is not None:
+            for index, candidate in self._of_job.get(id(job), []):
+                self._watch(index, candidate, switch.record)
+
+    def _watch(self, index: int, candidate: Candidate, since_record: int) -> None:
+        written: dict[int, list[Extent]] = {}
+        requests = [r for r, _, _ in candidate.submitted] + [r for _, r in candidate.nodeless]
+        for request in requests:
+            if request.op.changes_data:
+                extents = [Extent(request.offset, request.length)]
+                if candidate.clause.excuse_copied:
+                    extents = self._copies.left((index, request.mark.record), candidate.job.key)[0]
+                written.setdefault(request.blk, []).extend(extents)
+        for blk, extents in written.items():
+            self._losses.watch(index, blk, since_record, extents)
+
+    def feed(self, table: MeaningTable) -> None:
+        """Take the next table of the trace (also the one in which a window was just closed)."""
+        self._losses.feed(table)
+        self._copies.feed(table)
+
+    def excused(self, index: int, candidate: Candidate) -> set[int]:
+        """Return the records of a window's requests whose bytes the job has copied later."""
+        if not candidate.clause.excuse_copied:
+            return set()
+        records = [r.mark.record for r, _, _ in candidate.submitted]
+        return {r for r in records if not self._copies.left((index, r), candidate.job.key)[0]}
+
+    def write_into(self, window: Window, index: int, *, one_device: bool) -> None:
+        """Write into a window what its job's target still lacks. `one_device` where no other disk can be meant."""
+        for blk in {window.requests[i].blk for i in window.violating}:
+            left, rewritten = self._losses.left(index, blk)
+            if blk == ANY_DEVICE and not one_device:
+                # Whoever wrote there later may have been another disk.
+                mine = [window.requests[i] for i in window.violating if window.requests[i].op.changes_data]
+                left, rewritten = merge_extents(Extent(r.offset, r.length) for r in mine), 0
+            window.lost += left
+            window.rewritten_bytes += rewritten
