@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.timeline.story import FOUNDING
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "sample-traces" / "README.md", *ROOT.glob("docs/*.md")]
@@ -83,9 +85,9 @@ def test_the_events_that_the_readme_names_are_enough_on_stock_builds(sample: str
     cut.write_bytes(b"".join(x for x in lines if names.match(x.split(b":", 1)[-1].split(b" ")[0].decode("latin-1"))))
     expected = [
         (w.verdict, w.pivoted, [r.offset for r in w.requests if not r.held_back])
-        for w in traceview.open(whole).scan().windows
+        for w in traceview.open(whole).scan(FOUNDING).windows
     ]
-    result = traceview.open(cut).scan()
+    result = traceview.open(cut).scan(FOUNDING)
     assert [
         (w.verdict, w.pivoted, [r.offset for r in w.requests if not r.held_back]) for w in result.windows
     ] == expected

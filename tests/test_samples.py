@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.timeline.story import FOUNDING
 from traceview.api import find_traces, open, scan_all
 from traceview.findings import Evidence, Extent, ScanResult, Severity, Shape, Verdict, Window
 from traceview.report.machine import scan_document
@@ -210,7 +211,7 @@ def test_the_expectations_cover_every_sample() -> None:
 
 @pytest.mark.parametrize("sample", EXPECTED)
 def test_a_sample_shows_what_it_is_there_for(sample: str) -> None:
-    result = scan_all([log_of(sample)])
+    result = scan_all([log_of(sample)], rules=FOUNDING)
     assert [seen(w) for w in result.windows] == EXPECTED[sample]
 
 
@@ -227,7 +228,7 @@ def test_a_folder_of_samples_holds_the_cut_traces_and_nothing_else_that_looks_li
 
 
 def test_a_block_that_the_guest_rewrote_on_the_target_is_not_lost_any_more() -> None:
-    window = window_opened_at(scan_all([log_of("lp1570134-case-1")]), 347)
+    window = window_opened_at(scan_all([log_of("lp1570134-case-1")], rules=FOUNDING), 347)
     rewritten = 11390976
     assert b"blk_aio_writev" in line_of("lp1570134-case-1", 870)
     assert f"sector_num {rewritten // 512} ".encode() in line_of("lp1570134-case-1", 870)
@@ -237,7 +238,7 @@ def test_a_block_that_the_guest_rewrote_on_the_target_is_not_lost_any_more() -> 
 
 
 def test_a_cancelled_job_lacks_nothing() -> None:
-    window = window_opened_at(scan_all([log_of("cancelled")]), 461)
+    window = window_opened_at(scan_all([log_of("cancelled")], rules=FOUNDING), 461)
     assert b"should_complete 0" in line_of("cancelled", 517)
     assert (window.lost, window.rewritten_bytes) == ([], 0)
 
@@ -384,7 +385,7 @@ def test_a_window_of_a_sample_is_what_the_truth_of_the_whole_capture_tells(sampl
     (cut,) = [c for c in CUT["CUTS"] if c.sample == f"{sample}/trace.log"]
     truth = told(json.loads((CAPTURES / cut.capture).with_name("truth.json").read_text(encoding="utf-8")))
     numbers = capture_lines(cut.ranges)
-    result = scan_all([log_of(sample)])
+    result = scan_all([log_of(sample)], rules=FOUNDING)
     assert result.windows
     for window in result.windows:
         assert window.open is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -220,7 +221,7 @@ def test_a_binary_trace_without_its_declarations_does_not_stop_the_others(tmp_pa
     done = run("scan", tmp_path)
     assert done.code == 2
     assert "a.bin: simpletrace version 3" in done.err
-    assert "windows: 4 checked, 4 clean" in done.out
+    assert re.search(r"windows: (\d+) checked, \1 clean", done.out)
 
 
 def test_declarations_that_are_not_there_stop_the_scan(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from tests.timeline.story import (
     DISK,
     DRIVE,
     FILTER,
+    FOUNDING,
     IO_THREAD,
     JOB,
     JOB2,
@@ -403,7 +404,7 @@ def test_records_dropped_outside_of_it_leave_a_window_as_it_is() -> None:
     story.pivot()
     story.exit_done()
     story.lose()
-    assert {w.verdict for w in story.binary().scan().windows} == {Verdict.CLEAN}
+    assert {w.verdict for w in story.binary().scan(FOUNDING).windows} == {Verdict.CLEAN}
 
 
 def test_a_request_before_the_loss_of_records_still_counts() -> None:
@@ -485,7 +486,7 @@ def test_where_gaps_are_too_many_to_be_told_no_later_window_is_clean(
     story.look()
     story.defer()
     story.leave()
-    assert {w.verdict for w in story.binary().scan().windows} == {verdict}
+    assert {w.verdict for w in story.binary().scan(FOUNDING).windows} == {verdict}
 
 
 def test_a_line_that_cannot_be_read_inside_a_window_leaves_it_inconclusive() -> None:

@@ -16,6 +16,7 @@ from tests.timeline.story import (
     DISK,
     DRIVE,
     FILTER,
+    FOUNDING,
     IOHANDLER,
     JOB,
     JOB2,
@@ -179,7 +180,9 @@ def test_the_exposure_is_known_of_every_window_with_both_edges_and_times() -> No
     assert [w.duration_ns is not None for w in story.scan().windows] == [
         w.open is not None and w.close is not None for w in story.scan().windows
     ]
-    assert [w.duration_ns for w in story.trace(prefix=False).scan().windows] == [None] * len(story.scan().windows)
+    assert [w.duration_ns for w in story.trace(prefix=False).scan(FOUNDING).windows] == [None] * len(
+        story.scan().windows
+    )
 
 
 # the records around a window
@@ -195,7 +198,7 @@ def test_the_witness_holds_the_records_of_the_window_from_the_start_of_its_itera
     story.say(f"bdrv_drained_begin bs 0x{DISK:x} quiesce_counter 1")
     story.write()
     closed = story.leave()
-    (window,) = exits(story.trace().scan(keep_witness=True))
+    (window,) = exits(story.trace().scan(FOUNDING, keep_witness=True))
     assert window.witness is not None
     assert [int(n) for n in window.witness.batch.line] == list(range(started, closed + 1))
     assert window.witness.where(Meaning.DRAINED_BEGIN).any()
@@ -206,7 +209,7 @@ def test_windows_without_requests_keep_no_witness() -> None:
     story.start()
     story.defer()
     story.leave()
-    assert [w.witness for w in story.trace().scan(keep_witness=True).windows] == [None]
+    assert [w.witness for w in story.trace().scan(FOUNDING, keep_witness=True).windows] == [None]
 
 
 @pytest.mark.parametrize("path", LOGS, ids=lambda p: p.parent.name)
@@ -231,9 +234,9 @@ class Cut:
             for piece in np.unique(place):
                 yield batch.take(place == piece)
 
-    def scan(self, *, keep_witness: bool = False) -> ScanResult:
+    def scan(self, rules: Iterable[str] | None = None, *, keep_witness: bool = False) -> ScanResult:
         vocabulary = builtin()
-        scanner = Scanner(vocabulary, load_rules(), keep_witness=keep_witness)
+        scanner = Scanner(vocabulary, load_rules().choose(rules), keep_witness=keep_witness)
         for piece in self.pieces([n for n in vocabulary.events if scanner.wanted(n)]):
             scanner.feed(piece)
         return scanner.finish(self.trace.path, self.trace.format.id, self.trace.stats)
@@ -344,7 +347,7 @@ def test_a_cut_between_the_looks_of_two_jobs_hides_neither_window(cut: int) -> N
 def test_chunks_of_any_size_give_the_same_result(chunk_bytes: int) -> None:
     story = far_apart()
     pieces = trace_of(story.log(), chunk_bytes=chunk_bytes)
-    assert scan_document(pieces.scan()) == scan_document(story.scan())
+    assert scan_document(pieces.scan()) == scan_document(story.scan(None))
 
 
 def test_a_directory_is_scanned_trace_by_trace(tmp_path: Path) -> None:
@@ -428,7 +431,7 @@ def test_the_requests_in_the_windows_of_a_job_are_those_that_a_plain_walk_finds(
     first_line = instrumented().lines + 1
     trace = tell(acts).trace()
     cuts = data.draw(st.lists(st.integers(1, len(acts) + first_line), max_size=4))
-    windows = Cut(trace, cuts).scan().windows
+    windows = Cut(trace, cuts).scan(FOUNDING).windows
     found = [(w.rule, edges(w), lines(w.requests), w.pivoted) for w in windows]
     assert found == model(acts, first_line)
     for window in windows:
@@ -470,7 +473,7 @@ def test_the_requests_in_the_window_of_a_stock_job_are_those_that_a_plain_walk_f
     story.reach("pwritev", node=COPY)
     assert drained is not None
     cuts = data.draw(st.lists(st.integers(1, story.lines), max_size=4))
-    (window,) = Cut(story.trace(), cuts).scan().windows
+    (window,) = Cut(story.trace(), cuts).scan(FOUNDING).windows
     assert edges(window) == (drained, closed)
     assert lines(window.requests) == [at for at in reached if drained < at < closed]
     assert (window.evidence, window.pivoted) == (Evidence.PROXY, True)

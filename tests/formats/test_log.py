@@ -90,12 +90,12 @@ def test_an_event_whose_name_has_capitals_is_an_event() -> None:
 
 
 def test_an_event_that_nothing_declares_is_kept_as_its_text() -> None:
-    data = log_line("virtio_scsi_cmd_req", "virtio_scsi_cmd_req lun=0 tag=0x1 cmd=0x2a") + b"\n"
+    data = log_line("virtio_scsi_event", "virtio_scsi_event lun=0 event=1 reason=2") + b"\n"
     reading = read_log(data)
     (record,) = reading.records
-    assert record.values == {"text": "virtio_scsi_cmd_req lun=0 tag=0x1 cmd=0x2a"}
-    assert record.text == "virtio_scsi_cmd_req virtio_scsi_cmd_req lun=0 tag=0x1 cmd=0x2a"
-    assert reading.stats.unknown_names == {"virtio_scsi_cmd_req"}
+    assert record.values == {"text": "virtio_scsi_event lun=0 event=1 reason=2"}
+    assert record.text == "virtio_scsi_event virtio_scsi_event lun=0 event=1 reason=2"
+    assert reading.stats.unknown_names == {"virtio_scsi_event"}
 
 
 def test_the_declarations_of_a_user_come_before_the_built_in_forms_and_do_not_replace_them() -> None:

@@ -136,8 +136,8 @@ def test_a_trace_that_is_cut_short_in_and_around_its_windows_says_no_more_than_t
         if window.verdict is Verdict.CLEAN:
             continue
         assert window.open is not None
-        assert window.close is not None
-        first, last = window.open.byte_offset, window.close.byte_offset
+        first = window.open.byte_offset
+        last = window.close.byte_offset if window.close is not None else len(data)
         for place in places(last - first + 600, CUTS // 6, f"{sample}{first}"):
             assert_says_no_more(read(sample, data[: first + place]).scan(), whole(sample))
 

@@ -34,7 +34,7 @@ def test_the_founding_rules_come_first_and_must_be_judged() -> None:
 def test_every_file_of_the_pack_is_taken_in() -> None:
     files = data_files("rules/pack", ".rules")
     assert {r.source for r in RULES} == {str(f) for f in files}
-    assert [r.id for r in RULES] == [r.id for r in read_rule_files(files)]
+    assert {r.id for r in RULES} == {r.id for r in read_rule_files(files)}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=named)
@@ -44,7 +44,6 @@ def test_a_rule_says_what_it_is_about_in_whole_sentences(rule: Rule) -> None:
     assert not rule.title.endswith(".")
     assert rule.sentence.endswith(".")
     assert "\n" not in rule.sentence
-    assert rule.affected
 
 
 @pytest.mark.parametrize("rule", RULES, ids=named)

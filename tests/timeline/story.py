@@ -7,6 +7,7 @@ each verb returns the line on which its record stands (its record number is one 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.writers import MemorySource
@@ -28,6 +29,8 @@ JOB, JOB2 = 0xA1, 0xA2
 VDEV, OTHER_VDEV = 0xE1, 0xE2
 VQ = 0xF1
 BLOCK = 4096
+FOUNDING = (EXIT_RULE, FINAL_DRAIN_RULE)
+"""The two rules of LP 1570134, which most of what is told here is about."""
 
 MAIN_THREAD, IO_THREAD = 1000, 1001
 START_US = 1_600_000_000_000_000
@@ -232,9 +235,9 @@ class Story:
         """Open the story as a simpletrace file."""
         return trace_of(self.simpletrace(first_ns=first_ns), "simpletrace")
 
-    def scan(self) -> ScanResult:
-        """Scan the story as a log."""
-        return self.trace().scan()
+    def scan(self, rules: Iterable[str] | None = FOUNDING) -> ScanResult:
+        """Scan the story as a log, by the two founding rules unless others are asked for (None: all of the pack)."""
+        return self.trace().scan(rules)
 
     def table(self) -> MeaningTable:
         """Return the story's records with their meanings."""

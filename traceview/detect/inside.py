@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +13,27 @@ from traceview.detect.pending import begun_between, first_ends, was_pending
 from traceview.events import NO_TIME, Int64Array, distinct
 from traceview.findings import Happening, Request
 from traceview.rules import Pattern, Rule, Template, WindowClause
+from traceview.timeline.job_nodes import JobNodes
 from traceview.timeline.marks import Mark
+from traceview.timeline.running import RunningContexts
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
-from traceview.vocabulary.words import RUNS_IN
 
 if TYPE_CHECKING:
     from traceview.detect.keyed import KeyedWindow
 
-__all__ = ["Inside"]
+__all__ = ["Inside", "Surroundings"]
 
 MOST_AT_ONCE = 1000
 """Rows of one table that are taken down for one window; more are counted."""
 Span = tuple["KeyedWindow", int, int]
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What is found out for records beside what they carry: the node of each job, the context of each thread."""
+
+    job_nodes: JobNodes = field(default_factory=JobNodes)
+    running: RunningContexts = field(default_factory=RunningContexts)
 
 
 class Inside:
@@ -32,31 +42,19 @@ class Inside:
     `of_opening` are the roles of an opening that something inside is compared with.
     """
 
-    def __init__(self, rule: Rule, clause: WindowClause, nodes_of_jobs: Mapping[int, int]) -> None:
+    def __init__(self, rule: Rule, clause: WindowClause, known: Surroundings) -> None:
         self._rule = rule
         self._clause = clause
-        self._nodes_of_jobs = nodes_of_jobs
-        self._begun: dict[int, set[int]] = {}
-        self._context: dict[int, int] = {}
+        self._known = known
         inside = (*clause.forbid, *clause.allow, *clause.guard, *clause.starved)
         compared = {str(c.value) for p in inside for c in p.conditions if c.of_opening}
         self.of_opening = compared | ({clause.executor.role} if clause.executor is not None else set())
         self._meanings = frozenset(m for p in inside for m in p.word.meanings)
-        self._follows_context = "ctx" in {p.key for p in inside} | {c.role for p in inside for c in p.conditions} or (
-            clause.executor is not None and clause.executor.role == "ctx"
-        )
-        if self._follows_context:
-            self._meanings |= frozenset(RUNS_IN)
 
     def look(self, table: MeaningTable, present: frozenset[int], spans: Sequence[Span]) -> None:
         """Note in each window what stands in it, of a table in which the meanings `present` occur."""
-        if present & self._meanings:
-            if spans:
-                self._look(table, spans)
-            if self._follows_context:
-                self._note_contexts(table)
-
-    def _look(self, table: MeaningTable, spans: Sequence[Span]) -> None:
+        if not spans or not present & self._meanings:
+            return
         allowed: Mask = np.zeros(len(table), dtype=np.bool_)
         for pattern in self._clause.allow:
             for _, rows in self._rows_of(table, pattern, spans):
@@ -117,12 +115,9 @@ class Inside:
         if values.all():
             return values
         if role == "ctx":
-            return np.where(values != 0, values, self._contexts(table, rows))
+            return np.where(values != 0, values, self._known.running.of(table, rows))
         if role == "node":
-            jobs = table.role("job", rows).tolist()
-            return np.where(
-                values != 0, values, np.array([self._nodes_of_jobs.get(j, 0) for j in jobs], dtype=np.int64)
-            )
+            return np.where(values != 0, values, self._known.job_nodes.of(table, rows))
         return values
 
     def _as_opening(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern) -> Int64Array:
@@ -143,29 +138,6 @@ class Inside:
         elsewhere = (column != window.roles[executor.role]) & (column > 0)
         same = column == window.roles[executor.role]
         return np.asarray(rows[elsewhere if executor.same else same])
-
-    # in which context a thread runs
-
-    def _contexts(self, table: MeaningTable, rows: Int64Array) -> Int64Array:
-        """Return the context that the thread of each row was last seen to run in; 0 where that is not known."""
-        told = np.flatnonzero(table.where(*RUNS_IN))
-        told = told[table.role("ctx", told) != 0]
-        out = np.zeros(len(rows), dtype=np.int64)
-        for thread in distinct(table.tid[rows]):
-            own = table.tid[rows] == thread
-            mine = told[table.tid[told] == thread]
-            at = np.searchsorted(mine, rows[own])
-            known = np.concatenate(([self._context.get(thread, 0)], table.role("ctx", mine)))
-            out[own] = known[at]
-        return out
-
-    def _note_contexts(self, table: MeaningTable) -> None:
-        told = np.flatnonzero(table.where(*RUNS_IN))
-        ctx, tid = table.role("ctx", told), table.tid[told]
-        for thread in distinct(tid):
-            mine = ctx[(tid == thread) & (ctx != 0)]
-            if len(mine):
-                self._context[thread] = int(mine[-1])
 
 
 def _one_step(table: MeaningTable, rows: Int64Array) -> Int64Array:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from traceview.detect.judge import Known, doubt_of_order, words_of
 from traceview.detect.keyed import KeyedWindow
 from traceview.detect.needs import lacking
-from traceview.events import NO_TIME
-from traceview.findings import Happening, Request, Verdict, Window
+from traceview.events import NO_TIME, Gap
+from traceview.findings import Evidence, Happening, Request, Verdict, Window
 from traceview.rules import Template
 from traceview.timeline.marks import Mark
 
 __all__ = ["KeyedJudge"]
 
+_NEVER = 1 << 62
 _ONE_THREAD = "the trace does not tell threads apart"
-_LOST = "records are missing between the window's opening and it"
 
 
 class KeyedJudge:
@@ -31,6 +32,12 @@ class KeyedJudge:
         self._tells_threads = tells_threads
         self.passed_over: dict[str, str] = {}
 
+    def judge_all(self, windows: Iterable[KeyedWindow]) -> list[Window]:
+        """Return the windows with their verdicts; stand-ins are not asked of a rule that had windows of its own."""
+        judged = [found for w in windows if (found := self.judge(w)) is not None]
+        exactly = {w.rule for w in judged if w.evidence is Evidence.EXACT}
+        return [w for w in judged if w.evidence is Evidence.EXACT or w.rule not in exactly]
+
     def judge(self, window: KeyedWindow) -> Window | None:
         """Return the window with its verdict, or None for one that there is nothing to say of.
 
@@ -38,8 +45,10 @@ class KeyedJudge:
         """
         rule = window.rule
         never_closed = rule.template is Template.NEVER_CLOSED
-        requests = [self._named(r, window) for r in window.requests if self._is_guest(r)]
-        happened = [self._timed(h, window) for h in (self._lasting(window) if never_closed else window.happened)]
+        sure_until = self._first_gap(window)
+        requests = [self._named(r, window) for r in window.requests if self._is_guest(r) and r.mark.record < sure_until]
+        happened = self._lasting(window) if never_closed else window.happened
+        happened = [self._timed(h, window) for h in happened if h.mark.record < sure_until]
         blind = self._blind(window)
         verdict, reason = self._verdict(window, blind, broken=bool(requests or happened))
         if verdict is not Verdict.VIOLATED and blind and not rule.must_judge:
@@ -82,8 +91,7 @@ class KeyedJudge:
             return Verdict.VIOLATED, ""
         if blind:
             return Verdict.INCONCLUSIVE, blind
-        end = window.close.record if window.close is not None else self._known.last_record
-        gap = self._known.gap_between(window.open.record, max(end, window.open.record))
+        gap = self._gap(window)
         if gap is not None:
             return Verdict.INCONCLUSIVE, f"records are missing inside it ({gap.text})"
         if window.close is None and not window.clause.open_ended:
@@ -100,11 +108,18 @@ class KeyedJudge:
             return []
         if window.clause.starved and max(window.starved_ns, last_ns - window.progress_ns) < limit:
             return []
+        # Among records that are missing may be its closing.
+        return [] if self._gap(window) is not None else [Happening(opened, opened.event)]
+
+    def _gap(self, window: KeyedWindow) -> Gap | None:
+        """Return the first gap between the window's opening and its closing, or the end of the trace."""
         end = window.close.record if window.close is not None else self._known.last_record
-        gap = self._known.gap_between(opened.record, max(end, opened.record))
-        return [
-            Happening(opened, opened.event, doubt="its closing may be among records that are missing" if gap else "")
-        ]
+        return self._known.gap_between(window.open.record, max(end, window.open.record))
+
+    def _first_gap(self, window: KeyedWindow) -> int:
+        """Return the first record that may stand behind a closing that is missing; one that none reaches for none."""
+        gap = self._gap(window)
+        return gap.record if gap is not None else _NEVER
 
     def _is_guest(self, request: Request) -> bool:
         return self._known.devices.is_guest(request.blk, self._known.names.blks.get(request.blk))
@@ -117,8 +132,6 @@ class KeyedJudge:
         return replace(happening, doubt=happening.doubt or self._doubt(happening.mark, window))
 
     def _doubt(self, mark: Mark, window: KeyedWindow) -> str:
-        if self._known.gap_between(window.open.record, mark.record) is not None:
-            return _LOST
         if window.clause.executor is not None and window.clause.executor.role == "thread" and not self._tells_threads:
             return _ONE_THREAD
         return doubt_of_order(mark, (window.open, window.close), self._known.resolution_ns)

@@ -7,13 +7,13 @@ trace is read, so that a window that stays open for all of it costs no memory. W
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from traceview.detect.buffer import RowBuffer
-from traceview.detect.inside import Inside
+from traceview.detect.inside import Inside, Surroundings
 from traceview.detect.matching import matching_rows
 from traceview.detect.pending import LOOK_BACK
 from traceview.events import NO_TIME, Int64Array
@@ -76,11 +76,11 @@ class KeyedWindow:
 class KeyedClause:
     """Follows the windows of one clause of a rule through the tables of one trace."""
 
-    def __init__(self, rule: Rule, clause: WindowClause, buffer: RowBuffer, nodes_of_jobs: Mapping[int, int]) -> None:
+    def __init__(self, rule: Rule, clause: WindowClause, buffer: RowBuffer, known: Surroundings) -> None:
         self.rule = rule
         self.clause = clause
         self._buffer = buffer
-        self._inside = Inside(rule, clause, nodes_of_jobs)
+        self._inside = Inside(rule, clause, known)
         self._open: dict[int, KeyedWindow] = {}
         self._armed: set[int] = set()
         self._edges = frozenset(

@@ -9,36 +9,40 @@ from collections.abc import Iterable
 import numpy as np
 
 from traceview.detect.buffer import RowBuffer
+from traceview.detect.inside import Surroundings
 from traceview.detect.keyed import KeyedClause, KeyedWindow
+from traceview.detect.needs import Seen, lacking
 from traceview.detect.waits import LongWaits
 from traceview.events import NO_TIME, Gap
-from traceview.rules import Rule, Template
-from traceview.vocabulary import Meaning, MeaningTable
+from traceview.rules import Rule, Template, WindowClause
+from traceview.timeline.job_nodes import JobNodes
+from traceview.timeline.running import RunningContexts
+from traceview.vocabulary import MeaningTable
 
 __all__ = ["MOST_LISTED", "KeyedWindows"]
 
 MOST_LISTED = 10_000
 """Windows of one rule in which nothing happened that are listed one by one; more are counted."""
 
-_STARTS = frozenset((Meaning.JOB_START, Meaning.OTHER_JOB_START))
-
 
 class KeyedWindows:
     """Feed it the tables of one trace, in order. `windows` are those to be judged."""
 
     def __init__(self, rules: Iterable[Rule], buffer: RowBuffer) -> None:
-        self._nodes: dict[int, int] = {}
-        """The node of each job, as its start told."""
+        self._known = Surroundings()
+        self._asks_contexts = False
         self._clauses: list[KeyedClause | LongWaits] = []
         for rule in rules:
             if not rule.of_jobs:
                 for clause in rule.windows:
+                    self._asks_contexts |= clause.asks_contexts
                     self._clauses.append(
-                        LongWaits(rule, clause) if clause.is_wait else KeyedClause(rule, clause, buffer, self._nodes)
+                        LongWaits(rule, clause) if clause.is_wait else KeyedClause(rule, clause, buffer, self._known)
                     )
         self.windows: list[KeyedWindow] = []
         self._quiet: Counter[str] = Counter()
-        self._unlisted: dict[str, tuple[array[int], array[int]]] = {}
+        self._unlisted: dict[int, tuple[WindowClause, str, array[int], array[int]]] = {}
+        """By the id() of a clause: it and its rule, where windows that are not listed opened, and where they closed."""
         self.last_ns = NO_TIME
 
     def feed(self, table: MeaningTable) -> None:
@@ -46,12 +50,13 @@ class KeyedWindows:
         if not self._clauses:
             return
         present = frozenset(np.flatnonzero(np.bincount(table.meaning)).tolist())
-        if present & _STARTS:
-            rows = np.flatnonzero(table.where(*_STARTS))
-            self._nodes |= zip(table.role("job", rows).tolist(), table.role("node", rows).tolist(), strict=True)
         for clause in self._clauses:
             for window in clause.feed(table, present):
                 self._close(window)
+        if present & JobNodes.MEANINGS:
+            self._known.job_nodes.note(table)
+        if self._asks_contexts and present & RunningContexts.MEANINGS:
+            self._known.running.note(table)
         told = table.batch.ts_ns[table.batch.ts_ns != NO_TIME]
         if len(told):
             self.last_ns = max(self.last_ns, int(told.max()))
@@ -65,8 +70,10 @@ class KeyedWindows:
         rule = window.rule
         assert window.close is not None
         in_time = rule.template is Template.NEVER_CLOSED and not self._lasted(window)
-        if not window.broken and not window.held and (in_time or self._quiet[rule.id] >= MOST_LISTED):
-            opens, closes = self._unlisted.setdefault(rule.id, (array("q"), array("q")))
+        quiet = not (window.broken or window.held or window.ran)
+        if quiet and (in_time or self._quiet[rule.id] >= MOST_LISTED):
+            clause = window.clause
+            _, _, opens, closes = self._unlisted.setdefault(id(clause), (clause, rule.id, array("q"), array("q")))
             opens.append(window.open.record)
             closes.append(window.close.record)
             return
@@ -79,15 +86,19 @@ class KeyedWindows:
         span = window.close.since_ns(window.open)
         return span is None or span >= window.clause.lasts_ns
 
-    def unlisted(self, gaps: Iterable[Gap]) -> Counter[str]:
-        """Return how many windows of each rule are clean and not listed: in those with `gaps` records are missing."""
+    def unlisted(self, gaps: Iterable[Gap], seen: Seen) -> Counter[str]:
+        """Return how many windows of each rule are clean and not listed.
+
+        Those with `gaps` inside are not, nor those that could not have been broken by what was `seen` in the trace.
+        """
         missing = list(gaps)
-        clean = Counter(
-            {
-                rule: sum(not any(g.between(a, b) for g in missing) for a, b in zip(opens, closes, strict=True))
-                for rule, (opens, closes) in self._unlisted.items()
-            }
-        )
-        if not missing:  # one mark of lost records may stand for any number of requests
-            clean.update({c.rule.id: c.begun for c in self._clauses if isinstance(c, LongWaits)})
-        return clean
+        clean: Counter[str] = Counter()
+        for clause, rule, opens, closes in self._unlisted.values():
+            if not lacking(clause.needs, seen):
+                spans = zip(opens, closes, strict=True)
+                clean[rule] += sum(not any(g.between(a, b) for g in missing) for a, b in spans)
+        for waits in self._clauses:
+            # One mark of lost records may stand for any number of requests.
+            if isinstance(waits, LongWaits) and not missing and not lacking(waits.clause.needs, seen):
+                clean[waits.rule.id] += waits.begun
+        return +clean

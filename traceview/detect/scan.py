@@ -153,14 +153,15 @@ class Scanner:
             Namer(self._vocabulary, dating.span), self._names, self._devices, self._ownership, self._seen, stats.gaps,
             1000 if text else 100, self._last_record,
         )  # fmt: skip
-        windows, needed = self._judged(Judge(known))
+        passed_over: dict[str, str] = {}
+        windows, needed = self._judged(Judge(known), passed_over)
         keyed = KeyedJudge(known, self._keyed.last_ns, tells_threads=len(self._threads) > 1)
-        windows += [window for w in self._keyed.windows if (window := keyed.judge(w)) is not None]
+        windows += keyed.judge_all(self._keyed.windows)
         windows = told_once(windows, self._rules)
         judged: dict[str, set[int]] = {}
         for candidate in self._candidates:
             judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
-        unlisted, counts = self._keyed.unlisted(stats.gaps), Counter(w.rule for w in windows)
+        unlisted, counts = self._keyed.unlisted(stats.gaps, self._seen), Counter(w.rule for w in windows)
         for rule in (*unlisted, *(w.rule for w in windows)):
             judged.setdefault(rule, set()).add(0)
         unjudged = find_unjudged(known.namer, self._rules, Jobs(self._ended, running), judged, self._seen)
@@ -171,18 +172,24 @@ class Scanner:
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps,
             missing_events=sorted({name for names in needed for name in names}),
             unjudged=unjudged, contexts=self._names.contexts,
-            coverage=cover(known.namer, self._rules, covered, keyed.passed_over, self._seen),
+            coverage=cover(known.namer, self._rules, covered, passed_over | keyed.passed_over, self._seen),
         )  # fmt: skip
         return ScanResult([summary], windows, findings_of(windows, self._rules, dating))
 
-    def _judged(self, judge: Judge) -> tuple[list[Window], list[tuple[str, ...]]]:
-        """Return the windows of jobs with their verdicts, and the events that some would have needed."""
+    def _judged(self, judge: Judge, passed_over: dict[str, str]) -> tuple[list[Window], list[tuple[str, ...]]]:
+        """Return the windows of jobs with their verdicts, and the events that some would have needed.
+
+        Those that the trace cannot show, of rules that need not be judged, are passed over.
+        """
         windows, needed = [], []
         for index, candidate in enumerate(self._candidates):
             window = judge.judge(candidate, self._accounts.excused(index, candidate))
             if window.severity is Severity.DATA_LOSS:
                 self._accounts.write_into(window, index, one_device=self._ownership.one_device)
-            if window.verdict is Verdict.INCONCLUSIVE:
-                needed += judge.missing(candidate)
+            missing = judge.missing(candidate) if window.verdict is Verdict.INCONCLUSIVE else []
+            if missing and not candidate.rule.must_judge:
+                passed_over[candidate.rule.id] = f"windows of it are not judged: {window.reason}"
+                continue
+            needed += missing
             windows.append(window)
         return windows, needed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from traceview.findings import Finding, Verdict, Window
+from traceview.findings import Finding, Request, Verdict, Window
 from traceview.rules import Rule, RuleSet
 from traceview.rules.standing import standing
 from traceview.timeline.names import pointer
@@ -42,21 +42,31 @@ def told_once(windows: list[Window], rules: RuleSet) -> list[Window]:
 
     A window of which nothing is left but what the other rule tells is left out.
     """
-    told: dict[str, set[int]] = {}
+    violated: dict[str, list[Window]] = {}
     for w in windows:
         if w.verdict is Verdict.VIOLATED:
-            records = [w.requests[i].mark.record for i in w.violating] + [h.mark.record for h in w.happenings]
-            told.setdefault(w.rule, set()).update(records)
+            violated.setdefault(w.rule, []).append(w)
     kept = []
     for w in windows:
-        elsewhere = set().union(*(told.get(other, ()) for other in rules[w.rule].yields_to))
-        if w.verdict is Verdict.VIOLATED and elsewhere:
-            w.requests = [r for r in w.requests if r.held_back or r.mark.record not in elsewhere]
-            w.happenings = [h for h in w.happenings if h.mark.record not in elsewhere]
+        others = [o for other in rules[w.rule].yields_to for o in violated.get(other, ())]
+        if w.verdict is Verdict.VIOLATED and others:
+            w.requests = [r for r in w.requests if r.held_back or not any(_tells(o, r) for o in others)]
+            told = {h.mark.record for o in others for h in o.happenings}
+            w.happenings = [h for h in w.happenings if h.mark.record not in told]
             if not (w.violating or w.happenings):
                 continue
         kept.append(w)
     return sorted(kept, key=_place)
+
+
+def _tells(window: Window, request: Request) -> bool:
+    """Say whether a window has a request, by any of its steps: as it is submitted, as it reaches its node."""
+    first = window.open.record if window.open is not None else 0
+    last = window.close.record if window.close is not None else None
+    if request.mark.record < first or (last is not None and request.mark.record > last):
+        return False
+    place = (request.op, request.offset, request.length)
+    return any((r.op, r.offset, r.length) == place for r in window.requests if not r.held_back)
 
 
 def _place(window: Window) -> int:

@@ -253,13 +253,20 @@ def _text(clause: Clause) -> str:
 def _with_needs(clause: WindowClause, explicit: Sequence[Need]) -> WindowClause:
     """Return a clause with all that it needs traced: what it names, and what its patterns speak of."""
     needs = list(explicit)
-    for pattern in (*clause.after, *clause.open, *clause.confirm, *clause.close, *clause.forbid, *clause.starved):
-        needs += [n for n in _needs_of(pattern.word) if n not in needs]
-    inside = (*clause.forbid, *clause.allow, *clause.guard, *clause.starved)
-    asked = any("ctx" in {p.key, *(c.role for c in p.conditions)} - p.word.carried for p in inside)
-    if asked or (clause.executor is not None and clause.executor.role == "ctx"):
+    found = [_any_of(clause.after), _any_of(clause.open), _any_of(clause.confirm), _any_of(clause.close)]
+    found += [_needs_of(p.word) for p in (*clause.forbid, *clause.starved)]
+    for of_one in found:
+        needs += [n for n in of_one if n not in needs]
+    if clause.asks_contexts:
         needs.append(Need(RUNS_IN))
     return replace(clause, needs=tuple(needs))
+
+
+def _any_of(patterns: Sequence[Pattern]) -> list[Need]:
+    """Return what an edge needs, which any of several patterns can tell."""
+    if len(patterns) == 1:
+        return _needs_of(patterns[0].word)
+    return [Need(tuple(dict.fromkeys(m for p in patterns for m in p.word.meanings)))] if patterns else []
 
 
 def _needs_of(word: Word) -> list[Need]:

@@ -32,8 +32,8 @@ def words() -> dict[str, Word]:
 
 @cache
 def builtin_rules() -> tuple[Rule, ...]:
-    """Return the rules that come with the package, in the order of their files."""
-    return tuple(read_rule_files(data_files("rules/pack", SUFFIX)))
+    """Return the rules that come with the package: first those that must be judged, then by their files."""
+    return tuple(sorted(read_rule_files(data_files("rules/pack", SUFFIX)), key=lambda r: not r.must_judge))
 
 
 def load_rules(folders: Iterable[str | Path] = (), *, plugins: bool = True) -> RuleSet:

@@ -182,6 +182,13 @@ class WindowClause:
         return self.lasts_ns > 0 and self.again is Again.RESTARTS and plain
 
     @property
+    def asks_contexts(self) -> bool:
+        """Whether it must be known in which AioContext something inside runs, where its record does not say so."""
+        inside = (*self.forbid, *self.allow, *self.guard, *self.starved)
+        found = any("ctx" in {p.key, *(c.role for c in p.conditions)} - p.word.carried for p in inside)
+        return found or (self.executor is not None and self.executor.role == "ctx")
+
+    @property
     def patterns(self) -> Patterns:
         """All patterns of the clause."""
         return (

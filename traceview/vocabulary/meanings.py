@@ -43,6 +43,10 @@ class Meaning(enum.IntEnum):
     DMA_DONE = enum.auto()
     TMF_START = enum.auto()
     TMF_DONE = enum.auto()
+    SCSI_COMMAND = enum.auto()
+    SCSI_ANSWERED = enum.auto()
+    BUS_DRAINED = enum.auto()
+    BUS_DRAINED_END = enum.auto()
     DATAPLANE_START = enum.auto()
     DATAPLANE_STOP = enum.auto()
     NOTIFIER_ATTACHED = enum.auto()
@@ -57,6 +61,10 @@ class Meaning(enum.IntEnum):
     REACH = enum.auto()  # a request reaches the node (blk_co_p*)
     NODE_AIO = enum.auto()  # the same by bdrv_aio_*, with the request's pointer (QEMU to 2.9)
     NODE_IO = enum.auto()
+    # exports
+    CLIENT_REQUEST = enum.auto()  # a client of an NBD export is about to send a request
+    CLIENT_DETACHED = enum.auto()
+    CLIENT_ATTACHED = enum.auto()
     # loops and contexts
     CONTEXT_NAME = enum.auto()
     ITERATION = enum.auto()
