@@ -88,9 +88,10 @@ def test_every_alternative_of_a_role_is_used_by_a_form_and_takes_arguments_of_it
     for role, terms in event.roles.items():
         assert role in ROLES
         used = [event.terms(form)[role] for form in event.forms if role in event.terms(form)]
-        assert set(used) == set(terms), role
+        # A probe's arguments are called as its builder likes: the names that its line does not have come last.
+        assert set(used) == set(terms) if event.releases else used == [terms[0]] * len(used), role
         kinds = {a.name: a.kind for f in event.forms for a in f.args}
-        for term in terms:
+        for term in used:
             assert all((kinds[n] is Kind.STRING) == (role in STRING_ROLES) for n in term.needs())
 
 
