@@ -24,6 +24,7 @@ from traceview.vocabulary import Dating, MeaningTable, Vocabulary, builtin
 if TYPE_CHECKING:
     import pandas as pd
 
+    from traceview.detect.tellable import Tellable
     from traceview.timeline import Timeline
 
 __all__ = ["Trace", "find_traces", "open", "scan_all"]
@@ -118,6 +119,20 @@ class Trace:
                 yield table
 
         return surroundings(window, tables())
+
+    def tells(self, rules: RuleSet | Iterable[str] | None = None, *, qemu: str | None = None) -> Tellable:
+        """Say what the trace tells: its events by what they mean, and which rules it can judge.
+
+        `rules` and `qemu` are those of `scan`.
+        """
+        from traceview.detect.tellable import Teller  # noqa: PLC0415  (a scan does without)
+
+        chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+        teller = Teller(self.vocabulary, Dating.given(qemu) if qemu else None)
+        reader = self._reader()
+        for batch in reader.batches(self.vocabulary.events.__contains__):
+            teller.feed(batch)
+        return teller.finish(self.path, self.format.id, reader.stats, chosen)
 
     def _explained(self, refusal: Refusal) -> RefusedLine:
         raw = refusal.text.encode("utf-8", "surrogateescape")

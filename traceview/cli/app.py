@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import known, rules, scan, tables
+from traceview.cli import advice, known, rules, scan, tables
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -56,4 +56,8 @@ app.command("events", short_help="List records by event, time, process, pointer.
     tables.events
 )
 app.command("formats", short_help="List the trace formats.", epilog=known.FORMATS_EXAMPLES)(known.formats)
+app.command(
+    "vocabulary", short_help="Show what traces can tell, or what one tells.", epilog=advice.VOCABULARY_EXAMPLES
+)(advice.vocabulary)
+app.command("suggest", short_help="Say what to trace for some rules.", epilog=advice.SUGGEST_EXAMPLES)(advice.suggest)
 app.add_typer(rules.app, name="rules", short_help="List the rules; check, show and test some.")

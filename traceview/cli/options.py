@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from traceview.report.known import SCAN_FORMATS, TABLE_FORMATS
+from traceview.report.known import DOCUMENT_FORMATS, SCAN_FORMATS, TABLE_FORMATS
 
 if TYPE_CHECKING:
     from traceview.rules import RuleSet
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAIL_ON",
     "INPUT_FORMATS",
+    "DocumentFormatOption",
     "FailOnOption",
     "Formats",
     "InputFormatOption",
@@ -26,6 +27,7 @@ __all__ = [
     "MaxBytes",
     "OutFile",
     "Paths",
+    "PlainFormatOption",
     "QemuOption",
     "RuleFolders",
     "RuleOption",
@@ -105,6 +107,17 @@ ScanFormatOption = Annotated[
         "decide; repeatable for both.",
     ),
 ]  # fmt: skip
+DocumentFormatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="FORMAT", autocompletion=_complete(*DOCUMENT_FORMATS, *INPUT_FORMATS),
+        help="How to print (text, json), or what the input is (log, simpletrace) where its content must not decide.",
+    ),
+]  # fmt: skip
+PlainFormatOption = Annotated[
+    list[str] | None,
+    typer.Option("--format", metavar="FORMAT", autocompletion=_complete(*DOCUMENT_FORMATS), help="text or json."),
+]
 TableFormatOption = Annotated[
     list[str] | None,
     typer.Option(

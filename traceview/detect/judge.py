@@ -10,14 +10,15 @@ from traceview.detect.candidates import Candidate, shape_of
 from traceview.detect.needs import Namer, Seen, lacking
 from traceview.events import NO_THREAD, NO_TIME, Gap
 from traceview.findings import Evidence, Request, Verdict, Window
-from traceview.rules import Pattern
+from traceview.releases import ReleaseRange
+from traceview.rules import Pattern, WindowClause
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker, pointer
 from traceview.timeline.ownership import Ownership
 from traceview.vocabulary import Meaning
 
-__all__ = ["Judge", "Known", "doubt_of_order", "words_of"]
+__all__ = ["Judge", "Known", "doubt_of_order", "other_release", "words_of"]
 
 ORDER = "its order against the window's edge is not certain"
 DEVICE = "the trace does not tell which of several devices made it"
@@ -67,6 +68,11 @@ class Judge:
     def __init__(self, known: Known) -> None:
         self._known = known
 
+    @property
+    def releases(self) -> ReleaseRange | None:
+        """The releases that can have written the trace."""
+        return self._known.namer.releases
+
     def judge(self, candidate: Candidate, excused: Collection[int] = ()) -> Window:
         """Return the window with its verdict; `excused` are the records of requests that did no harm."""
         job, known = candidate.job, self._known
@@ -103,6 +109,8 @@ class Judge:
         missing = self.missing(candidate)
         if missing:
             return Verdict.INCONCLUSIVE, f"not traced: {', '.join(' or '.join(names) for names in missing)}"
+        if not candidate.clause.holds_in(self._known.namer.releases):
+            return Verdict.INCONCLUSIVE, other_release(candidate.clause)
         if candidate.open is None:
             return Verdict.INCONCLUSIVE, "its opening is not in the trace"
         if not candidate.bounded:
@@ -212,6 +220,11 @@ class Judge:
 
     def _doubt_of_order(self, mark: Mark, candidate: Candidate) -> str:
         return doubt_of_order(mark, (candidate.open, candidate.close), self._known.resolution_ns)
+
+
+def other_release(clause: WindowClause) -> str:
+    """Return why windows of a clause are not judged, where the trace may be of a release of which it is not true."""
+    return f"it holds for QEMU {clause.holds}, and the trace may be of another"
 
 
 def words_of(patterns: Iterable[Pattern]) -> str:

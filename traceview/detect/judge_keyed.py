@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from traceview.detect.judge import Known, doubt_of_order, words_of
+from traceview.detect.judge import Known, doubt_of_order, other_release, words_of
 from traceview.detect.keyed import KeyedWindow
 from traceview.detect.needs import lacking
 from traceview.events import NO_TIME, Gap
@@ -70,6 +70,8 @@ class KeyedJudge:
     def _blind(self, window: KeyedWindow) -> str:
         """Say what of the window the trace cannot show, or nothing."""
         known, clause = self._known, window.clause
+        if not clause.holds_in(known.namer.releases):
+            return other_release(clause)
         missing = [known.namer.names(n, clause.evidence) for n in lacking(clause.needs, known.seen)]
         if missing:
             return f"not traced: {', '.join(' or '.join(names) for names in missing)}"

@@ -14,6 +14,7 @@ from traceview.detect.keyed import KeyedClause, KeyedWindow
 from traceview.detect.needs import Seen, lacking
 from traceview.detect.waits import LongWaits
 from traceview.events import NO_TIME, Gap
+from traceview.releases import ReleaseRange
 from traceview.rules import Rule, Template, WindowClause
 from traceview.timeline.job_nodes import JobNodes
 from traceview.timeline.running import RunningContexts
@@ -86,19 +87,20 @@ class KeyedWindows:
         span = window.close.since_ns(window.open)
         return span is None or span >= window.clause.lasts_ns
 
-    def unlisted(self, gaps: Iterable[Gap], seen: Seen) -> Counter[str]:
+    def unlisted(self, gaps: Iterable[Gap], seen: Seen, releases: ReleaseRange | None = None) -> Counter[str]:
         """Return how many windows of each rule are clean and not listed.
 
-        Those with `gaps` inside are not, nor those that could not have been broken by what was `seen` in the trace.
+        Those with `gaps` inside are not, nor those that could not have been broken by what was `seen` in the trace, or
+        of whose rule nothing is known in its `releases`.
         """
         missing = list(gaps)
         clean: Counter[str] = Counter()
         for clause, rule, opens, closes in self._unlisted.values():
-            if not lacking(clause.needs, seen):
+            if not lacking(clause.needs, seen) and clause.holds_in(releases):
                 spans = zip(opens, closes, strict=True)
                 clean[rule] += sum(not any(g.between(a, b) for g in missing) for a, b in spans)
         for waits in self._clauses:
             # One mark of lost records may stand for any number of requests.
-            if isinstance(waits, LongWaits) and not missing and not lacking(waits.clause.needs, seen):
-                clean[waits.rule.id] += waits.begun
+            if isinstance(waits, LongWaits) and not (missing or lacking(waits.clause.needs, seen)):
+                clean[waits.rule.id] += waits.begun if waits.clause.holds_in(releases) else 0
         return +clean

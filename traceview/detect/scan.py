@@ -161,7 +161,7 @@ class Scanner:
         judged: dict[str, set[int]] = {}
         for candidate in self._candidates:
             judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
-        unlisted, counts = self._keyed.unlisted(stats.gaps, self._seen), Counter(w.rule for w in windows)
+        unlisted, counts = self._keyed.unlisted(stats.gaps, self._seen, dating.span), Counter(w.rule for w in windows)
         for rule in (*unlisted, *(w.rule for w in windows)):
             judged.setdefault(rule, set()).add(0)
         unjudged = find_unjudged(known.namer, self._rules, Jobs(self._ended, running), judged, self._seen)
@@ -186,8 +186,10 @@ class Scanner:
             window = judge.judge(candidate, self._accounts.excused(index, candidate))
             if window.severity is Severity.DATA_LOSS:
                 self._accounts.write_into(window, index, one_device=self._ownership.one_device)
-            missing = judge.missing(candidate) if window.verdict is Verdict.INCONCLUSIVE else []
-            if missing and not candidate.rule.must_judge:
+            inconclusive = window.verdict is Verdict.INCONCLUSIVE
+            missing = judge.missing(candidate) if inconclusive else []
+            blind = inconclusive and (missing or not candidate.clause.holds_in(judge.releases))
+            if blind and not candidate.rule.must_judge:
                 passed_over[candidate.rule.id] = f"windows of it are not judged: {window.reason}"
                 continue
             needed += missing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-__all__ = ["SCAN_FORMATS", "TABLE_FORMATS"]
+__all__ = ["DOCUMENT_FORMATS", "SCAN_FORMATS", "TABLE_FORMATS"]
 
 SCAN_FORMATS = ("text", "json", "jsonl")
+DOCUMENT_FORMATS = ("text", "json")
 TABLE_FORMATS = ("text", "csv", "jsonl", "parquet")

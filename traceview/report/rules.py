@@ -66,6 +66,7 @@ def _window_lines(rule: Rule, clause: WindowClause, vocabulary: Vocabulary, styl
         ("guard", _patterns(clause.guard)),
         ("lasts", f"{clause.lasts_ns / 1e9:g} s at the most" if clause.lasts_ns else ""),
         ("starves", _patterns(clause.starved)),
+        ("holds", f"for QEMU {clause.holds}" if clause.holds else ""),
         ("excuse", "what the job copied later" if clause.excuse_copied else ""),
     ]
     for name, text in parts:

@@ -23,6 +23,7 @@ from traceview.rules.model import (
     Rule,
     Severity,
     SeverityClause,
+    Span,
     Template,
     WindowClause,
 )
@@ -191,7 +192,8 @@ class _Builder:
             again=Again(again), after=self._patterns(after, setting), cancel=edges("cancel"), confirm=edges("confirm"),
             forbid=inside("forbid", "disprove", "run"), allow=inside("allow"), guard=inside("guard"),
             starved=inside("starves"), executor=self._executor(parts.get("run", [])),
-            lasts_ns=self._span_ns(parts.get("lasts", [])), excuse_copied="excuse" in parts,
+            lasts_ns=self._span_ns(parts.get("lasts", [])), holds=self._holds(parts.get("holds", [])),
+            excuse_copied="excuse" in parts,
             tentative="tentative" in parts, open_ended="open_ended" in parts,
         )  # fmt: skip
         self._check_windows(parts, clause, of_jobs=of_jobs)
@@ -226,6 +228,14 @@ class _Builder:
             unit = self._one_of(part.values[1], _UNIT_NS, "lasts")
             return int(part.values[0].text) * (unit or 0)
         return 0
+
+    def _holds(self, parts: Sequence[Clause]) -> Span | None:
+        for part in parts:
+            since, *until = part.values
+            if until and first_of(since.text) >= first_of(until[0].text):
+                self._complain(until[0].place, f"{until[0].text} does not come after {since.text}")
+            return Span(since.text, until[0].text if until else None)
+        return None
 
     def _need(self, clause: Clause) -> Need | None:
         meaning = self._one_of(clause.values[0], {m.name.lower(): m for m in Meaning if m}, "meaning")

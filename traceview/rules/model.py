@@ -6,6 +6,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from traceview.releases import ReleaseRange, first_of, last_of
 from traceview.vocabulary import Meaning, Op
 from traceview.vocabulary.words import Word
 
@@ -23,6 +24,7 @@ __all__ = [
     "Rule",
     "Severity",
     "SeverityClause",
+    "Span",
     "Template",
     "WindowClause",
     "severity_of",
@@ -148,6 +150,23 @@ Patterns = tuple[Pattern, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Releases from `since` on, up to and without `until` (None for no end)."""
+
+    since: str
+    until: str | None
+
+    def includes(self, releases: ReleaseRange) -> bool:
+        """Say whether all of a range of releases lie in the span."""
+        begins = releases.since is not None and first_of(self.since) <= first_of(releases.since)
+        ended = self.until is not None and (releases.until is None or last_of(releases.until) >= first_of(self.until))
+        return begins and not ended
+
+    def __str__(self) -> str:
+        return f"{self.since} until {self.until}" if self.until else f"{self.since} and newer"
+
+
+@dataclass(frozen=True, slots=True)
 class WindowClause:
     """How a rule's windows are bounded by one kind of evidence, and what breaks them.
 
@@ -171,9 +190,14 @@ class WindowClause:
     lasts_ns: int = 0
     starved: Patterns = ()
     needs: tuple[Need, ...] = ()
+    holds: Span | None = None
     excuse_copied: bool = False
     tentative: bool = False
     open_ended: bool = False
+
+    def holds_in(self, releases: ReleaseRange | None) -> bool:
+        """Say whether the clause is true of all of some releases (None for a trace that does not tell its release)."""
+        return self.holds is None or (releases is not None and self.holds.includes(releases))
 
     @property
     def is_wait(self) -> bool:

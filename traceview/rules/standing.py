@@ -28,16 +28,22 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of the release that wrote a trace, with respect to one rule; `words` are for a person."""
+    """What is known of the release that wrote a trace, with respect to one rule; `facts` are for a person."""
 
     state: State
-    words: str
+    facts: str
+
+    @property
+    def words(self) -> str:
+        """The facts, and what to do about a finding that they do not explain."""
+        unexplained = self.state in (State.FIXED, State.UNLISTED)
+        return f"{self.facts}: not a known bug, report it" if unexplained else self.facts
 
 
 def standing(affected: Sequence[Affected], releases: ReleaseRange | None) -> Standing:
     """Return what is known of a range of releases (None where a trace does not tell its release)."""
     if not affected:
-        return Standing(State.UNLISTED, "no release is known to be affected: not a known bug, report it")
+        return Standing(State.UNLISTED, "no release is known to be affected")
     if releases is None:
         known = ", ".join(f"{a.since} until {a.until}" if a.until else f"{a.since} and newer" for a in affected)
         return Standing(State.UNKNOWN, f"the release is not known (--qemu tells it); known to be affected: {known}")
@@ -51,10 +57,8 @@ def standing(affected: Sequence[Affected], releases: ReleaseRange | None) -> Sta
     if some:
         return Standing(State.PARTLY, f"QEMU {name} may be affected{_fixes(some, '; fixed ')}")
     if all(a.until is not None and first_of(a.until) <= first for a in affected):
-        return Standing(
-            State.FIXED, f"QEMU {name} has the known fixes{_fixes(affected, ', ')}: not a known bug, report it"
-        )
-    return Standing(State.UNLISTED, f"QEMU {name} is not known to be affected: not a known bug, report it")
+        return Standing(State.FIXED, f"QEMU {name} has the known fixes{_fixes(affected, ', ')}")
+    return Standing(State.UNLISTED, f"QEMU {name} is not known to be affected")
 
 
 def _name(releases: ReleaseRange) -> str:

@@ -27,11 +27,11 @@ class Shape:
         return frozenset(self.needed + self.optional)
 
 
-_EDGES = ("cancel", "confirm", "needs", "tentative", "open_ended")
+_EDGES = ("cancel", "confirm", "needs", "holds", "tentative", "open_ended")
 
 SHAPES = {
     Template.FORBIDDEN: Shape(("open", "close", "forbid"), (*_EDGES, "allow", "guard", "excuse")),
-    Template.NEVER_CLOSED: Shape(("open", "close", "lasts"), ("cancel", "needs", "starves")),
+    Template.NEVER_CLOSED: Shape(("open", "close", "lasts"), ("cancel", "needs", "holds", "starves")),
     Template.COUNTER: Shape(("claim", "until", "disprove"), (*_EDGES, "allow"), "claim", "until"),
     Template.EXECUTOR: Shape(("open", "close", "run"), (*_EDGES, "allow")),
 }

@@ -36,8 +36,8 @@ class EventMeaning:
             self.op_flag: dict[str, Any] = table.get("op_flag", {})
             self.roles = {r: [Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
             self._forms: list[list[str]] = table["forms"]
-            self.function: str = table.get("function", "")
-            """Where a tracepoint belongs that no release has: the file, the function, and the place in it."""
+            self.places = tuple((since, until, text) for since, until, text in table.get("places", ()))
+            """Where a tracepoint belongs that no release has: first and last release with the function, the place."""
         except (LookupError, AttributeError, ValueError) as e:
             raise GrammarError(f"vocabulary: event {name}: {e}") from e
         unknown = set(self.roles) - set(ROLES)
