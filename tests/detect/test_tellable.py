@@ -39,7 +39,7 @@ def test_each_event_is_counted_under_what_it_means() -> None:
     story.leave()
     story.say("mirror_yield_in_flight s 0xa1 offset 0 in_flight 1")
     told = story.trace().tells([EXIT_RULE])
-    assert told.events["blk_aio_pwritev"] == 2
+    assert told.events["blk_aio_pwritev"] == story.log().count(b":blk_aio_pwritev ") > 2
     assert told.meanings[Meaning.SUBMIT] == sum(told.events[n] for n in told.events if n.startswith("blk_aio_"))
     assert told.unknown == {"mirror_yield_in_flight": 1}
     assert [(r.rule.id, r.can, r.clause.evidence) for r in told.rules] == [(EXIT_RULE, True, Evidence.EXACT)]
