@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.captures import UnusableInputError, captures_folder, is_wanted
 from benchmarks.inputs_binary import BinarySource, layouts_json
-from benchmarks.inputs_text import LogSource, windows_templates
+from benchmarks.inputs_text import LogSource, sections_begun, windows_templates
 from benchmarks.template import Template, TextTemplate, write_repeated
 
 __all__ = ["Input", "InputMaker", "parse_size", "size_text"]
@@ -27,6 +27,8 @@ TEMPLATE_SHARE = 16
 MOST_TEMPLATE = 64 << 20
 WINDOWS_RATIO = 100
 """How many times the windows of the one file the other has."""
+LONG_WINDOWS = 1000
+"""How many windows stay open for a whole log, or nest in each other."""
 SAMPLE_BYTES = 1 << 20
 _SPARE = 64 << 20
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -163,6 +165,24 @@ class InputMaker:
             self._made(f"many-windows-{suffix}", self.size, many),
         )
 
+    def long_windows(self) -> tuple[Input, Input, Input]:
+        """Return the instrumented log, one with so many nodes drained for all of it, one with a node drained so deep."""
+        text = self.source("instrumented").jobs(0.1, self._template_bytes)
+        end = b"1@1500000000.000000:bdrv_drained_end bs 0x6f0fffffffff quiesce_counter 0\n"
+
+        def made(name: str, head: bytes) -> Input:
+            def make() -> list[Template]:
+                template = TextTemplate(text, head + end)
+                return [template] * max(round(self.size / template.size), 1)
+
+            return self._made(f"{name}-windows-{size_text(self.size)}.log", self.size, make)
+
+        return (
+            made("short", b""),
+            made("long", sections_begun(LONG_WINDOWS, 1)),
+            made("nested", sections_begun(1, LONG_WINDOWS)),
+        )
+
     def sample(self) -> Input:
         """Return a log of about 1 MB."""
         small = InputMaker(self.work.parent, SAMPLE_BYTES, self.captures)
@@ -203,6 +223,7 @@ class InputMaker:
         for template in set(order):
             times = order.count(template)
             counts += Counter({n: c * times for n, c in template.counts().items()})
+        counts += order[0].head_counts()
         written = write_repeated(path, order)
         matter = {n: c for n, c in counts.items() if is_wanted(n)}
         made = Input(

@@ -15,7 +15,7 @@ from benchmarks.mixing import mixed, places
 from benchmarks.stretches import job_stretches, names_before, quiet_stretch, short_jobs
 from benchmarks.template import TextTemplate
 
-__all__ = ["LogSource", "log_text", "windows_templates"]
+__all__ = ["LogSource", "log_text", "sections_begun", "windows_templates"]
 
 Int64Array = npt.NDArray[np.int64]
 _LINE_BYTES = 73
@@ -76,6 +76,17 @@ def _later(head: bytes, us: int) -> bytes:
     thread, _, time = head.partition(b"@")
     seconds, micros = divmod(int(time[:-1].replace(b".", b"")) + us, 1_000_000)
     return b"%s@%d.%06d:" % (thread, seconds, micros)
+
+
+def sections_begun(nodes: int, deep: int) -> bytes:
+    """Return the lines of drained sections that begin, as deep as asked, and never end."""
+    lines = []
+    for node in range(nodes):
+        bs = 0x6F0000000000 + 0x1000 * node  # above all pointers of the captures
+        for count in range(1, deep + 1):
+            lines.append(b"1@1500000000.000000:bdrv_drained_begin bs 0x%x quiesce_counter %d\n" % (bs, count))
+            lines.append(b"1@1500000000.000000:bdrv_drained_begin_done bs 0x%x\n" % bs)
+    return b"".join(lines)
 
 
 def windows_templates(source: LogSource, share: float, size: int) -> tuple[TextTemplate, TextTemplate]:

@@ -44,8 +44,11 @@ def scan(
     label: str = "traceview scan",
     fresh_caches: bool = False,
     may_lack_support: bool = False,
+    rules: tuple[str, ...] = (),
 ) -> Contender:
     """Return a scan with as many workers as `cores`, pinned to one processor for one; None leaves that to traceview.
+
+    `rules` are options that choose the rules to judge by.
 
     A scan may leave with 1 (findings) or 3 (something inconclusive). With `may_lack_support` it may also leave with 2.
     """
@@ -54,7 +57,7 @@ def scan(
     several = cores is not None and cores > 1
     return Contender(
         f"{label}, {cores} cores" if several else label,
-        (*_TRACEVIEW, "scan", str(made.path), *jobs, *more),
+        (*_TRACEVIEW, "scan", str(made.path), *jobs, *more, *rules),
         made.bytes,
         made.records,
         one_core=cores == 1,

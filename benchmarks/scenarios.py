@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.inputs import WINDOWS_RATIO, Input, InputMaker
+from benchmarks.inputs import LONG_WINDOWS, WINDOWS_RATIO, Input, InputMaker
 from benchmarks.measure import Contender
 from benchmarks.ratios import Comparison
 
@@ -15,6 +15,9 @@ __all__ = ["SECTIONS", "Scenario", "scenarios"]
 
 STRUCT_PART, SIMPLETRACE_PY_PART = 4, 16
 """Slow readers get a part of the size, of the same repetitions; records a second are compared."""
+_TWO = ("--rule", "mirror-exit-guest-io", "--rule", "mirror-final-drain-guest-io")
+_PACK = ("--rules", str(Path(__file__).parent / "more.rules"))
+"""Options for a scan by the two founding rules, and for one by the pack and two more."""
 _PACKERS = {"gz": "gzip", "zst": "zstd", "xz": "xz"}
 _KINDS = {"instrumented": "instrumented build", "stock": "stock build"}
 
@@ -74,6 +77,39 @@ def _windows(maker: InputMaker) -> Scenario:
             "many": peers.scan(many, 1, label=f"traceview scan, {WINDOWS_RATIO} times the windows"),
         },
         (Comparison(f"time with {WINDOWS_RATIO} times the windows", "many", "few", most=2),),
+    )
+
+
+def _rules(maker: InputMaker, kind: str) -> Scenario:
+    made = maker.text(kind, 10)
+    return Scenario(
+        f"rules-{kind}",
+        "rules",
+        f"{_KINDS[kind]}: {_about(made)}",
+        {
+            "two": peers.scan(made, 1, label="traceview scan, two rules", rules=_TWO),
+            "pack": peers.scan(made, 1, label="traceview scan, 25 rules", rules=_PACK),
+        },
+        (Comparison("time with 25 rules by that with two", "pack", "two", most=1.5),),
+    )
+
+
+def _long_windows(maker: InputMaker) -> Scenario:
+    made, open_, nested = maker.long_windows()
+    return Scenario(
+        "rules-long",
+        "rules",
+        f"{LONG_WINDOWS} windows that stay open, or nest: {_about(made)}",
+        {
+            "none": peers.scan(made, 1, label="traceview scan, 25 rules", rules=_PACK),
+            "open": peers.scan(open_, 1, label=f"{LONG_WINDOWS} nodes drained for all of it", rules=_PACK),
+            "nested": peers.scan(nested, 1, label=f"one node drained {LONG_WINDOWS} deep", rules=_PACK),
+        },
+        (
+            Comparison(f"time with {LONG_WINDOWS} windows open", "open", "none", most=1.25),
+            Comparison(f"time with windows nested {LONG_WINDOWS} deep", "nested", "none", most=1.25),
+            Comparison(f"peak memory with {LONG_WINDOWS} windows open", "open", "none", "peak ratio", most=1.1),
+        ),
     )
 
 
@@ -156,6 +192,7 @@ def _ten(maker: InputMaker) -> Scenario:
 SECTIONS: dict[str, str] = {
     "text": "Text",
     "windows": "Windows",
+    "rules": "Rules",
     "compressed": "Compressed",
     "binary": "simpletrace",
     "startup": "Start-up",
@@ -172,6 +209,8 @@ def scenarios(maker: InputMaker, sections: set[str], script: Path | None) -> lis
     planned: list[tuple[str, Callable[[], Scenario]]] = [
         *[("text", lambda k=k, p=p: _text(maker, k, p)) for k in ("instrumented", "stock") for p in (10, 60)],
         ("windows", lambda: _windows(maker)),
+        *[("rules", lambda k=k: _rules(maker, k)) for k in ("instrumented", "stock")],
+        ("rules", lambda: _long_windows(maker)),
         *[("compressed", lambda s=s: _compressed(maker, s)) for s in ("gz", "zst", "xz")],
         *[("binary", lambda v=v, p=p: _binary(maker, v, p, script)) for v, p in ((4, 10), (4, 60), (3, 60))],
         ("startup", lambda: _startup(maker)),

@@ -43,6 +43,10 @@ class Template(ABC):
     head: bytes = b""
     """What stands before the first repetition."""
 
+    def head_counts(self) -> Counter[str]:
+        """Return how many records of each event stand before the first repetition."""
+        return Counter()
+
     @abstractmethod
     def counts(self) -> Counter[str]:
         """Return how many records of each event a repetition has."""
@@ -58,7 +62,8 @@ class Template(ABC):
 class TextTemplate(Template):
     """One repetition of a log with ``THREAD@SECONDS.MICROSECONDS:`` before each record; its times are seconds."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, head: bytes = b"") -> None:
+        self.head = head
         self._bytes = bytearray(text)
         self.size = len(text)
         times = list(_TIME.finditer(text))
@@ -83,6 +88,10 @@ class TextTemplate(Template):
         self._patch(self._time_at, [b"%010d" % s for s in seconds], self._second, "<u8")
         self._patch(self._pointer_at, [b"%04x" % t for t in tops], self._top, "<u4")
         return memoryview(self._bytes)
+
+    def head_counts(self) -> Counter[str]:
+        """Return how many records of each event stand before the first repetition."""
+        return Counter(m[1].decode("ascii") for m in _NAME.finditer(self.head))
 
     def counts(self) -> Counter[str]:
         """Return how many records of each event a repetition has."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from traceview import compiled
-from traceview.compiled import KERNELS, LOG, cache_folder, kernel_function
+from traceview.compiled import KERNELS, LOG, kernel_function
 
 PROBE = """
 import sys
@@ -91,16 +91,6 @@ def test_without_llvmlite_there_is_no_kernel(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(compiled, "_functions", {})
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     assert kernel_function(LOG, wait=True) is None
-
-
-def test_kernels_are_kept_in_the_users_cache_folder_unless_told_otherwise(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("TRACEVIEW_CACHE_DIR", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("TRACEVIEW_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder().name == "traceview"
 
 
 def test_a_kernel_has_as_many_arguments_as_its_signature_says() -> None:

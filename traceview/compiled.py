@@ -4,10 +4,9 @@ A kernel is a module of plain functions over pointers and 64-bit numbers (see `f
 those of another such module. Compiled, it is one C function that is called without the GIL. Numba is imported only
 where there is something to compile: a kept object is loaded by llvmlite alone, in a tenth of the time.
 
-Objects are kept in the folder that ``TRACEVIEW_CACHE_DIR`` names, or in the user's cache folder. A folder that cannot
-be written is no error: the kernel is then compiled anew in each run that needs it. ``TRACEVIEW_COMPILED=0`` does
-without kernels altogether. ``python -m traceview.compiled`` compiles all of them beforehand, for an image or a machine
-that is shared.
+Objects are kept in the cache folder (`traceview.kept`); where that cannot be written, a kernel is compiled anew in each
+run that needs it. ``TRACEVIEW_COMPILED=0`` does without kernels altogether. ``python -m traceview.compiled`` compiles
+all of them beforehand, for an image or a machine that is shared.
 """
 
 from __future__ import annotations
@@ -20,16 +19,15 @@ import os
 import platform
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-__all__ = ["KERNELS", "LOG", "PADDING", "SIMPLETRACE", "Kernel", "cache_folder", "kernel_for", "kernel_function"]
+from traceview.kept import cache_folder, keep, kept
+
+__all__ = ["KERNELS", "LOG", "PADDING", "SIMPLETRACE", "Kernel", "kernel_for", "kernel_function"]
 
 COMPILED_FROM = 4 << 20
 """Bytes of a trace from which on a kernel is worth loading."""
@@ -42,7 +40,6 @@ _DECLARED = re.compile(r"^declare .*@(?!llvm\.)([A-Za-z_]\w*)\(", re.MULTILINE)
 _BUILTIN = ("memcpy", "memmove", "memset")
 """What LLVM may call of itself."""
 _OPTIONS: dict[str, Any] = {"boundscheck": False, "error_model": "numpy"}
-_MAGIC = b"traceview kernel 1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +86,10 @@ _engines: list[object] = []
 def _loaded(kernel: Kernel) -> Callable[..., int] | None:
     """Return a kernel that was kept, or None."""
     if kernel not in _functions:
-        try:
-            kept = _file_of(kernel).read_bytes()
-        except OSError:
+        known = kept(_object_name(kernel))  # nothing that is damaged: LLVM would end the process over it
+        if known is None:
             return None
-        head, _, rest = kept.partition(b"\n\n")
-        if head != _MAGIC + hashlib.sha256(rest).hexdigest().encode():
-            return None  # cut or damaged: LLVM would end the process over it
-        names, _, code = rest.partition(b"\n")
+        names, _, code = known.partition(b"\n")
         symbol, *needed = names.decode("ascii").split()
         _functions[kernel] = _link(kernel, symbol, needed, code)
     return _functions[kernel]
@@ -105,37 +98,9 @@ def _loaded(kernel: Kernel) -> Callable[..., int] | None:
 def _compiled(kernel: Kernel) -> Callable[..., int]:
     """Compile a kernel and keep it."""
     symbol, needed, code = _compile(kernel)
-    with suppress(OSError):  # a folder that cannot be written, a full disk: the next run compiles again
-        _keep(_file_of(kernel), " ".join([symbol, *needed]).encode("ascii") + b"\n" + code)
+    keep(_object_name(kernel), " ".join([symbol, *needed]).encode("ascii") + b"\n" + code)
     _functions[kernel] = _link(kernel, symbol, needed, code)
     return _functions[kernel]
-
-
-def _keep(path: Path, rest: bytes) -> None:
-    """Write an object file; runs that do so at the same time do not see each other's halves."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as f:
-            f.write(_MAGIC + hashlib.sha256(rest).hexdigest().encode() + b"\n\n" + rest)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def cache_folder() -> Path:
-    """Return the folder that kernels are kept in."""
-    named = os.environ.get("TRACEVIEW_CACHE_DIR")
-    if named:
-        return Path(named)
-    import platformdirs  # noqa: PLC0415  (only where there is something to load)
-
-    return Path(platformdirs.user_cache_dir("traceview", appauthor=False))
-
-
-def _file_of(kernel: Kernel) -> Path:
-    return cache_folder() / _object_name(kernel)
 
 
 @cache
@@ -229,4 +194,4 @@ def _functions_of(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
 if __name__ == "__main__":
     for each in KERNELS:
         kernel_function(each, wait=True)
-        print(each.function, _file_of(each))
+        print(each.function, cache_folder() / _object_name(each))

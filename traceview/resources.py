@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of the package."""
 
 
 @cache
@@ -14,7 +15,7 @@ def grammar_text(name: str) -> str:
 
     An installed wheel carries the grammars inside the package; a checkout keeps them at its top level.
     """
-    for folder in (_PACKAGE / "grammars", _PACKAGE.parent / "grammars"):
+    for folder in (PACKAGE / "grammars", PACKAGE.parent / "grammars"):
         path = folder / f"{name}.lark"
         if path.is_file():
             return path.read_text(encoding="utf-8")
@@ -23,4 +24,4 @@ def grammar_text(name: str) -> str:
 
 def data_files(room: str, suffix: str) -> list[Path]:
     """Return the data files of a room (``vocabulary``, ``rules``), sorted by name."""
-    return sorted((_PACKAGE / room).glob(f"*{suffix}"))
+    return sorted((PACKAGE / room).glob(f"*{suffix}"))

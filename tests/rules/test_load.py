@@ -9,6 +9,7 @@ import pytest
 
 from tests.rules.texts import PLAIN, changed
 from traceview.errors import RuleFileError, TraceNotFoundError, TraceReadError, TraceviewError
+from traceview.kept import keep
 from traceview.rules import builtin_rules, load, load_rules, read_rule_files
 
 
@@ -16,6 +17,44 @@ def written(folder: Path, name: str = "my.rules", text: str = PLAIN) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let rules be kept in an empty folder, and none be known to this process."""
+    monkeypatch.setenv("TRACEVIEW_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(load, "builtin_rules", load.builtin_rules.__wrapped__)
+    return tmp_path / "cache"
+
+
+def test_the_rules_of_the_package_are_read_once_and_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load.builtin_rules()
+    assert first == builtin_rules()
+    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr(load, "read_rule_files", None)
+    assert load.builtin_rules() == first
+
+
+def test_a_change_to_what_the_rules_are_made_from_has_them_read_anew(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    load.builtin_rules()
+    written(tmp_path / "pack")
+    real = load.data_files
+    monkeypatch.setattr(
+        load, "data_files",
+        lambda room, suffix: [tmp_path / "pack" / "my.rules"] if room == "rules/pack" else real(room, suffix),
+    )  # fmt: skip
+    assert [r.id for r in load.builtin_rules()] == ["drained-node-io"]
+    assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x04\x8c\x04nope\x94.", b"cnone\nnone\n."])
+def test_what_cannot_be_made_rules_of_is_read_anew(cache: Path, content: bytes) -> None:
+    load.builtin_rules()
+    (file,) = cache.iterdir()
+    keep(file.name, content)
+    assert [r.id for r in load.builtin_rules()] == load_rules().ids
 
 
 def test_without_folders_there_are_the_rules_of_the_package() -> None:

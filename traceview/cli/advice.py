@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,6 +91,8 @@ def vocabulary(
 
 
 def _json(document: dict[str, Any]) -> str:
+    import json  # noqa: PLC0415  (text is asked for most of the time)
+
     return json.dumps(document, indent=1)
 
 

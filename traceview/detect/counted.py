@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from traceview.detect.matching import RELATIONS, matching_rows
-from traceview.detect.pending import begun_between, first_ends, was_pending
+from traceview.detect.pending import Pending
 from traceview.events import Int64Array
 from traceview.rules import Condition, Pattern, WindowClause
 from traceview.timeline.jobs import Job
@@ -139,7 +139,5 @@ def _begun_before(
     rows: MeaningTable, found: Int64Array, inside: Mask, earlier: MeaningTable | None, job: Job
 ) -> list[int]:
     """Return the ends of requests that had reached the job's node before the window opened."""
-    if earlier is None or not len(found):
-        return []
-    begun = begun_between(rows, int(np.argmax(inside)), len(rows))
-    return [r for r, q in first_ends(rows, found, begun) if was_pending(earlier, q, job.node, job.devices)]
+    pending = Pending(earlier, job.node, job.devices)
+    return pending.ended(rows, found, int(np.argmax(inside)) - 1, len(rows)) if pending.requests else []

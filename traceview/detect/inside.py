@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from traceview.detect.matching import RELATIONS, matching_rows
-from traceview.detect.pending import begun_between, first_ends, was_pending
 from traceview.events import NO_TIME, Int64Array, distinct
 from traceview.findings import Happening, Request
 from traceview.rules import Pattern, Rule, Template, WindowClause
@@ -21,11 +20,59 @@ from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 if TYPE_CHECKING:
     from traceview.detect.keyed import KeyedWindow
 
-__all__ = ["Inside", "Surroundings"]
+__all__ = ["Inside", "Spans", "Surroundings"]
 
-MOST_AT_ONCE = 1000
-"""Rows of one table that are taken down for one window; more are counted."""
 Span = tuple["KeyedWindow", int, int]
+"""A window, and the rows of a table between which it is open."""
+
+
+class Spans:
+    """Where windows are open in one table of `length` rows; `open_windows` are those that are, by their key.
+
+    A row of -1 stands for an opening in an earlier table, the length of the table for a closing in a later one. Of the
+    windows that are open all along nothing is written down: there may be many.
+    """
+
+    def __init__(self, open_windows: Mapping[int, KeyedWindow], length: int) -> None:
+        self._open = open_windows
+        self._length = length
+        self._began: dict[int, int] = {}
+        """By the id() of a window that opened in the table: the row."""
+        self._closed: dict[int, list[Span]] = {}
+
+    def open(self, window: KeyedWindow, row: int) -> None:
+        """Note that a window opens at a row."""
+        self._began[id(window)] = row
+
+    def close(self, window: KeyedWindow, row: int) -> None:
+        """Note that a window closes at a row."""
+        self._closed.setdefault(window.key, []).append((window, self._began.pop(id(window), -1), row))
+
+    def cancel(self, window: KeyedWindow) -> None:
+        """Note that a window is void."""
+        self._began.pop(id(window), None)
+
+    def forget(self) -> None:
+        """Note that all open windows are void."""
+        self._began.clear()
+
+    def has(self, key: int) -> bool:
+        """Say whether a window of a key is open somewhere in the table."""
+        return key in self._open or key in self._closed
+
+    def of(self, key: int) -> Iterator[Span]:
+        """Yield the windows of a key."""
+        yield from self._closed.get(key, ())
+        window = self._open.get(key)
+        if window is not None:
+            yield window, self._began.get(id(window), -1), self._length
+
+    def all(self) -> Iterator[Span]:
+        """Yield all windows."""
+        for spans in self._closed.values():
+            yield from spans
+        for window in self._open.values():
+            yield window, self._began.get(id(window), -1), self._length
 
 
 @dataclass(slots=True)
@@ -51,25 +98,20 @@ class Inside:
         self.of_opening = compared | ({clause.executor.role} if clause.executor is not None else set())
         self._meanings = frozenset(m for p in inside for m in p.word.meanings)
 
-    def look(self, table: MeaningTable, present: frozenset[int], spans: Sequence[Span]) -> None:
+    def look(self, table: MeaningTable, present: frozenset[int], spans: Spans) -> None:
         """Note in each window what stands in it, of a table in which the meanings `present` occur."""
-        if not spans or not present & self._meanings:
+        if not present & self._meanings:
             return
         allowed: Mask = np.zeros(len(table), dtype=np.bool_)
         for pattern in self._clause.allow:
             for _, rows in self._rows_of(table, pattern, spans):
                 allowed[rows] = True
-        began = {id(window): first for window, first, _ in spans}
         for pattern in self._clause.forbid:
+            if self._rule.template is Template.COUNTER:
+                self._note_pending(table, pattern, allowed, spans)
+                continue
             for window, rows in self._rows_of(table, pattern, spans):
-                forbidden = self._misplaced(table, window, rows[~allowed[rows]])
-                if self._rule.template is Template.COUNTER:
-                    forbidden = _pending(table, window, began[id(window)], forbidden)
-                _take(table, window, forbidden, pattern)
-        if self._rule.template is Template.COUNTER:
-            for window, first, last in spans:
-                if last == len(table):
-                    window.begun |= begun_between(table, first + 1, last)
+                _take(table, window, self._misplaced(table, window, rows[~allowed[rows]]), pattern)
         for pattern in self._clause.guard:
             for window, rows in self._rows_of(table, pattern, spans):
                 window.held += len(rows)
@@ -77,35 +119,37 @@ class Inside:
             for window, rows in self._rows_of(table, pattern, spans):
                 _note_progress(window, table.batch.ts_ns[rows])
 
-    def _rows_of(
-        self, table: MeaningTable, pattern: Pattern, spans: Sequence[Span]
-    ) -> list[tuple[KeyedWindow, Int64Array]]:
-        """Return, for each window that has some, the rows inside it that a pattern fits."""
+    def _note_pending(self, table: MeaningTable, pattern: Pattern, allowed: Mask, spans: Spans) -> None:
+        """Note the ends of requests that were on their way when their window opened: most windows have none."""
+        ends = matching_rows(table, pattern)
+        ends = ends[~allowed[ends]]
+        for window, first, last in spans.all() if len(ends) else ():
+            if window.pending is not None and window.pending.requests:
+                _take(table, window, np.array(window.pending.ended(table, ends, first, last), dtype=np.int64), pattern)
+
+    def _rows_of(self, table: MeaningTable, pattern: Pattern, spans: Spans) -> Iterator[tuple[KeyedWindow, Int64Array]]:
+        """Yield, for each window that has some, the rows inside it that a pattern fits."""
         rows = matching_rows(table, pattern)
         if not len(rows):
-            return []
-        rows = _one_step(table, rows)
-        by_key = self._by_key(table, rows, pattern, {w.key for w, _, _ in spans})
-        found = []
-        for window, first, last in spans:
-            own = by_key.get(window.key if pattern.key is not None else 0)
-            if own is not None:
+            return
+        for key, own in self._by_key(table, rows, pattern, spans):
+            for window, first, last in spans.of(key) if pattern.key is not None else spans.all():
                 a, b = np.searchsorted(own, [first + 1, last])
                 inside = self._as_opening(table, window, own[a:b], pattern)
                 if len(inside):
-                    found.append((window, inside))
-        return found
+                    yield window, inside
 
     def _by_key(
-        self, table: MeaningTable, rows: Int64Array, pattern: Pattern, wanted: set[int]
-    ) -> dict[int, Int64Array]:
-        """Return the rows of each key that a window has; all of them under 0 where the pattern asks for none."""
-        if pattern.key is None or pattern.word.name == "guest_done":
-            return dict.fromkeys(wanted | {0}, rows)  # whose the end of a request is, its beginning tells
+        self, table: MeaningTable, rows: Int64Array, pattern: Pattern, spans: Spans
+    ) -> Iterator[tuple[int, Int64Array]]:
+        """Yield the keys that windows have with their rows; all rows at once where the pattern asks for no key."""
+        if pattern.key is None:
+            yield 0, rows
+            return
         keys = self.column(table, rows, pattern.key)
-        of_windows = np.isin(keys, np.array(list(wanted), dtype=np.int64))
-        rows, keys = rows[of_windows], keys[of_windows]
-        return {key: rows[keys == key] for key in distinct(keys)}
+        for key in distinct(keys):
+            if spans.has(key):
+                yield key, rows[keys == key]
 
     def column(self, table: MeaningTable, rows: Int64Array, role: str) -> Int64Array:
         """Return a role of some rows, found out where the rows do not carry it; 0 where it is not known."""
@@ -140,32 +184,20 @@ class Inside:
         return np.asarray(rows[elsewhere if executor.same else same])
 
 
-def _one_step(table: MeaningTable, rows: Int64Array) -> Int64Array:
-    """Return the rows without the first of two steps of requests, where a build traces both."""
-    reached = table.where(Meaning.REACH)[rows]
-    submitted = table.where(Meaning.SUBMIT)[rows]
-    return rows[~submitted] if reached.any() and submitted.any() else rows
-
-
 def _take(table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern) -> None:
     """Keep rows that are forbidden in a window, requests as such."""
-    few, more = rows[:MOST_AT_ONCE], max(len(rows) - MOST_AT_ONCE, 0)
-    if pattern.word.is_guest and pattern.word.ops:
-        window.keep([_request(table, r) for r in few.tolist()], [], more)
-    else:
-        window.keep([], [Happening(Mark.at(table, r), table.batch.text(r)) for r in few.tolist()], more)
-
-
-def _pending(table: MeaningTable, window: KeyedWindow, first: int, ends: Int64Array) -> Int64Array:
-    """Return the ends of requests that were on their way when the window opened."""
-    earlier = window.earlier
-    if earlier is None or not len(ends):
-        return ends[:0]
-    begun = window.begun | begun_between(table, first + 1, int(ends[-1]))
-    node = window.key if window.rule.subject == "node" else 0
-    blks = (window.key,) if window.rule.subject == "blk" else ()
-    found = [r for r, request in first_ends(table, ends, begun) if was_pending(earlier, request, node, blks)]
-    return np.array(found, dtype=np.int64)
+    word = pattern.word
+    if not (word.is_guest and word.ops):
+        room = window.happened.room
+        happened = (Happening(Mark.at(table, r), table.batch.text(r)) for r in rows[:room].tolist())
+        window.happened.keep(happened, len(rows))
+        return
+    # Where a build traces both steps of requests, the second one counts: whether it does, the whole trace tells.
+    first_step = (
+        table.where(Meaning.SUBMIT)[rows] if Meaning.REACH in word.meanings else np.zeros(len(rows), dtype=bool)
+    )
+    for kept, own in ((window.submitted, rows[first_step]), (window.requests, rows[~first_step])):
+        kept.keep(_requests(table, own[: kept.room]), len(own))
 
 
 def _note_progress(window: KeyedWindow, ts_ns: Int64Array) -> None:
@@ -177,10 +209,10 @@ def _note_progress(window: KeyedWindow, ts_ns: Int64Array) -> None:
         window.progress_ns = int(known[-1])
 
 
-def _request(table: MeaningTable, row: int) -> Request:
-    at = np.array([row])
-    offset, length, blk, node = (int(table.role(role, at)[0]) for role in ("offset", "length", "blk", "node"))
-    return Request(
-        op=Op(int(table.op[row])), offset=offset, length=length, blk=blk, device="", node=node, held_back=False,
-        mark=Mark.at(table, row),
-    )  # fmt: skip
+def _requests(table: MeaningTable, rows: Int64Array) -> Iterator[Request]:
+    columns = (table.role(role, rows).tolist() for role in ("offset", "length", "blk", "node"))
+    for row, op, offset, length, blk, node in zip(rows.tolist(), table.op[rows].tolist(), *columns, strict=True):
+        yield Request(
+            op=Op(op), offset=offset, length=length, blk=blk, device="", node=node, held_back=False,
+            mark=Mark.at(table, row),
+        )  # fmt: skip

@@ -10,7 +10,7 @@ from traceview.detect.needs import Seen, lacking
 from traceview.rules import Again, Evidence, Pattern, Rule, WindowClause
 from traceview.timeline.jobs import Job, Step
 from traceview.timeline.marks import Mark
-from traceview.vocabulary import Row
+from traceview.vocabulary import Meaning, Row
 
 __all__ = ["JobWindow", "JobWindows"]
 
@@ -69,6 +69,15 @@ class JobWindows:
     def __init__(self, rules: Iterable[Rule], seen: Seen) -> None:
         self._clauses = [(rule, clause) for rule in rules for clause in rule.windows]
         self._seen = seen
+        self._by_meaning: dict[Meaning, list[int]] = {}
+        self._by_point: dict[str, list[int]] = {}
+        """The clauses that a record of a meaning, or a point that a job passes, can open, close and the like."""
+        for i, (_, clause) in enumerate(self._clauses):
+            for p in (*clause.cancel, *clause.after, *clause.confirm, *clause.open, *clause.close):
+                if p.word.point:
+                    self._by_point.setdefault(p.word.name, []).append(i)
+                for meaning in () if p.word.point else p.word.meanings:
+                    self._by_meaning.setdefault(meaning, []).append(i)
         self._exactly: set[str] = set()
         """The rules of which some job's window was bounded by exact evidence."""
         self._states: dict[int, tuple[Job, _JobState]] = {}
@@ -123,11 +132,16 @@ class JobWindows:
 
     def _step(self, job: Job, row: Row, *, own: bool) -> Iterator[JobWindow]:
         """Advance a job by a record; `own` if the record is about it and not only a point of it."""
-        mark = Mark.of(row)
         job_state = self._state(job)
         known = {name: point for name, at in _POINTS.items() if (point := at(job)) is not None}
         points = {name: point for name, point in known.items() if job_state.points.get(name) is not point}
+        undone = not (job_state.points.keys() <= known.keys())
         job_state.points = known
+        asked = set(self._by_meaning.get(row.meaning, ())) if own else set()
+        asked.update(*(self._by_point.get(name, ()) for name in points))
+        if not (asked or undone):
+            return
+        mark = Mark.of(row)
 
         def fits(patterns: Iterable[Pattern]) -> Mark | None:
             """Return where one of the patterns fits, which may have been before this record tells of it, or None."""
@@ -139,7 +153,8 @@ class JobWindows:
             return None
 
         closing = {}
-        for i, (_, clause) in enumerate(self._clauses):
+        for i in sorted(asked):
+            _, clause = self._clauses[i]
             state = job_state.states[i]
             if fits(clause.cancel):
                 state.after, state.opened = False, None
@@ -156,8 +171,8 @@ class JobWindows:
             if closes:
                 self._see(i, state)
                 closing[i] = closes
-        # What undoes a point undoes the window that it opened.
-        for i, (_, clause) in enumerate(self._clauses):
+        # What undoes a point, or moves it, undoes the window that it opened.
+        for i, (_, clause) in enumerate(self._clauses) if undone or points else ():
             state = job_state.states[i]
             if state.opened is not None and all(p.word.point for p in clause.open):
                 still = [at for p in clause.open if (at := _POINTS[p.word.name](job)) is not None]

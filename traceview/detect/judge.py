@@ -67,6 +67,8 @@ class Judge:
 
     def __init__(self, known: Known) -> None:
         self._known = known
+        self._missing: dict[int, list[tuple[str, ...]]] = {}
+        """By the id() of a clause, what of its windows was not traced."""
 
     @property
     def releases(self) -> ReleaseRange | None:
@@ -174,9 +176,13 @@ class Judge:
 
     def missing(self, candidate: Candidate) -> list[tuple[str, ...]]:
         """Return, for each need of the window's clause that never occurred in the trace, the events that meet it."""
-        # A job that began before the trace did is judged all the same.
-        lacked = [n for n in lacking(candidate.clause.needs, self._known.seen) if Meaning.JOB_START not in n.meanings]
-        return [self._known.namer.names(n, candidate.evidence) for n in lacked]
+        clause = candidate.clause
+        known = self._missing.get(id(clause))
+        if known is None:
+            # A job that began before the trace did is judged all the same.
+            lacked = [n for n in lacking(clause.needs, self._known.seen) if Meaning.JOB_START not in n.meanings]
+            known = self._missing[id(clause)] = [self._known.namer.names(n, clause.evidence) for n in lacked]
+        return known
 
     def _guest(self, request: Request, candidate: Candidate) -> bool:
         """Say whether a guest's device made a request, and not a job on its own behalf."""

@@ -12,6 +12,7 @@ from traceview.events import NO_TIME, Gap
 from traceview.findings import Evidence, Happening, Request, Verdict, Window
 from traceview.rules import Template
 from traceview.timeline.marks import Mark
+from traceview.vocabulary import Meaning
 
 __all__ = ["KeyedJudge"]
 
@@ -31,6 +32,9 @@ class KeyedJudge:
         self._last_ns = last_ns
         self._tells_threads = tells_threads
         self.passed_over: dict[str, str] = {}
+        self._untraced: dict[int, str] = {}
+        """By the id() of a clause, what of its windows was not traced."""
+        self._reached = any(meaning is Meaning.REACH for meaning, _ in known.seen)
 
     def judge_all(self, windows: Iterable[KeyedWindow]) -> list[Window]:
         """Return the windows with their verdicts; stand-ins are not asked of a rule that had windows of its own."""
@@ -46,10 +50,17 @@ class KeyedJudge:
         rule = window.rule
         never_closed = rule.template is Template.NEVER_CLOSED
         sure_until = self._first_gap(window)
-        requests = [self._named(r, window) for r in window.requests if self._is_guest(r) and r.mark.record < sure_until]
-        happened = self._lasting(window) if never_closed else window.happened
+        kept = [window.requests]
+        if not self._reached:
+            kept.append(window.submitted)
+        requests = [r for k in kept for r in k.items if self._is_guest(r) and r.mark.record < sure_until]
+        requests = [self._named(r, window) for r in sorted(requests, key=lambda r: r.mark.record)]
+        happened = self._lasting(window) if never_closed else window.happened.items
         happened = [self._timed(h, window) for h in happened if h.mark.record < sure_until]
+        more = window.happened.more + sum(k.more for k in kept)
         blind = self._blind(window)
+        if more and not (requests or happened):
+            blind = "what stands in it is too much to be kept"
         verdict, reason = self._verdict(window, blind, broken=bool(requests or happened))
         if verdict is not Verdict.VIOLATED and blind and not rule.must_judge:
             self.passed_over[rule.id] = f"windows of it are not judged: {blind}"
@@ -62,7 +73,7 @@ class KeyedJudge:
         return Window(
             rule=rule.id, evidence=window.clause.evidence, verdict=verdict, reason=reason, job=job, job_kind="",
             node=node, target=0, pivoted=False, open=window.open, close=window.close, shape=None, shape_reason="",
-            requests=requests, subject=rule.subject, key=window.key, happenings=happened, more=window.more,
+            requests=requests, subject=rule.subject, key=window.key, happenings=happened, more=more,
             severities=rule.severities, about=window.clause.about, opening=words_of(window.clause.open),
             closing=words_of(window.clause.close),
         )  # fmt: skip
@@ -72,9 +83,13 @@ class KeyedJudge:
         known, clause = self._known, window.clause
         if not clause.holds_in(known.namer.releases):
             return other_release(clause)
-        missing = [known.namer.names(n, clause.evidence) for n in lacking(clause.needs, known.seen)]
-        if missing:
-            return f"not traced: {', '.join(' or '.join(names) for names in missing)}"
+        untraced = self._untraced.get(id(clause))
+        if untraced is None:
+            missing = [known.namer.names(n, clause.evidence) for n in lacking(clause.needs, known.seen)]
+            untraced = f"not traced: {', '.join(' or '.join(names) for names in missing)}" if missing else ""
+            self._untraced[id(clause)] = untraced
+        if untraced:
+            return untraced
         if clause.executor is not None and clause.executor.same and self._untold(window):
             return (
                 _ONE_THREAD if clause.executor.role == "thread" else "the trace does not tell in which context it ran"

@@ -7,15 +7,16 @@ trace is read, so that a window that stays open for all of it costs no memory. W
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from traceview.detect.buffer import RowBuffer
-from traceview.detect.inside import Inside, Surroundings
+from traceview.detect.inside import Inside, Spans, Surroundings
 from traceview.detect.matching import matching_rows
-from traceview.detect.pending import LOOK_BACK
+from traceview.detect.pending import LOOK_BACK, Pending
 from traceview.events import NO_TIME, Int64Array
 from traceview.findings import Happening, Request
 from traceview.rules import Again, Pattern, Rule, Template, WindowClause
@@ -24,11 +25,34 @@ from traceview.vocabulary import MeaningTable
 
 __all__ = ["KeyedClause", "KeyedWindow"]
 
+T = TypeVar("T")
+
 MOST_KEPT = 1000
-"""Requests and happenings of one window that are kept; more are counted."""
+"""Requests of one window that are kept, and happenings; more are counted."""
 _OPEN, _CLOSE, _CANCEL, _AFTER = range(4)
 _ALL = -1
 """The key of what makes all windows void."""
+
+
+class Kept(Generic[T]):
+    """The first `MOST_KEPT` of some things, in `items`, and how many `more` there were."""
+
+    __slots__ = ("items", "more")
+
+    def __init__(self) -> None:
+        self.items: list[T] = []
+        self.more = 0
+
+    @property
+    def room(self) -> int:
+        """How many more are kept."""
+        return MOST_KEPT - len(self.items)
+
+    def keep(self, items: Iterable[T], count: int) -> None:
+        """Take the next of them, of which there are `count`, and `items` those for which there is room."""
+        before = len(self.items)
+        self.items.extend(items)
+        self.more += count - (len(self.items) - before)
 
 
 @dataclass(slots=True)
@@ -41,36 +65,28 @@ class KeyedWindow:
     open: Mark
     roles: dict[str, int]
     close: Mark | None = None
-    requests: list[Request] = field(default_factory=list)
-    happened: list[Happening] = field(default_factory=list)
+    requests: Kept[Request] = field(default_factory=Kept)
+    submitted: Kept[Request] = field(default_factory=Kept)
+    """Requests as they were handed over, of which reaching the node counts where that is traced."""
+    happened: Kept[Happening] = field(default_factory=Kept)
     held: int = 0
     """How many records show that a guard was put to the test."""
     ran: int = 0
     """How many records had to be in some thread or context."""
     untold: int = 0
     """Of how many of them the trace does not tell it."""
-    more: int = 0
     progress_ns: int = NO_TIME
     """When what the window may starve was last seen, or the window opened."""
     starved_ns: int = 0
     """The longest that nothing of it was seen."""
     depth: int = 1
-    earlier: MeaningTable | None = None
-    """Records before its opening, where what began in them may end inside."""
-    begun: set[int] = field(default_factory=set)
-    """Requests that began inside, in the tables before."""
+    pending: Pending | None = None
+    """What was on its way when it opened, where that must not end inside."""
 
     @property
     def broken(self) -> bool:
         """Whether something that is forbidden stands in it."""
-        return bool(self.requests or self.happened)
-
-    def keep(self, requests: list[Request], happened: list[Happening], more: int) -> None:
-        """Add what was found in the next table."""
-        room = max(MOST_KEPT - len(self.requests) - len(self.happened), 0)
-        self.more += more + max(len(requests) + len(happened) - room, 0)
-        self.requests += requests[:room]
-        self.happened += happened[: max(room - len(requests), 0)]
+        return bool(self.requests.items or self.submitted.items or self.happened.items)
 
 
 class KeyedClause:
@@ -92,14 +108,17 @@ class KeyedClause:
 
         What stands in windows that are still open is noted in them.
         """
-        if not self._open and not present & self._edges:
-            return
-        spans: list[tuple[KeyedWindow, int, int]] = [(w, -1, len(table)) for w in self._open.values()]
-        closed: list[KeyedWindow] = []
         if present & self._edges:
-            spans, closed = self._pair(table, spans)
-        self._inside.look(table, present, spans)
-        yield from closed
+            spans, closed = self._pair(table)
+            self._inside.look(table, present, spans)
+            yield from closed
+        elif self._open:
+            self._inside.look(table, present, Spans(self._open, len(table)))
+
+    def finish(self) -> Iterator[KeyedWindow]:
+        """Yield the windows that are open when the trace ends."""
+        yield from self._open.values()
+        self._open = {}
 
     def _opened(self, table: MeaningTable, row: int, key: int) -> KeyedWindow:
         mark = Mark.at(table, row)
@@ -107,23 +126,14 @@ class KeyedClause:
         roles = {role: int(self._inside.column(table, at, role)[0]) for role in self._inside.of_opening}
         window = KeyedWindow(self.rule, self.clause, key, mark, roles, progress_ns=mark.ts_ns)
         if self.rule.template is Template.COUNTER:
-            window.earlier = self._buffer.between(mark.record - LOOK_BACK, mark.record)
+            node, blk = (key if self.rule.subject == kind else 0 for kind in ("node", "blk"))
+            earlier = self._buffer.between(mark.record - LOOK_BACK, mark.record)
+            window.pending = Pending(earlier, node, (blk,) if blk else ())
         return window
 
-    def finish(self) -> Iterator[KeyedWindow]:
-        """Yield the windows that are open when the trace ends."""
-        yield from self._open.values()
-        self._open = {}
-
-    def _pair(
-        self, table: MeaningTable, spans: list[tuple[KeyedWindow, int, int]]
-    ) -> tuple[list[tuple[KeyedWindow, int, int]], list[KeyedWindow]]:
-        """Pair openings and closings. Return each window with the rows between which it is open, and those that close.
-
-        A row of -1 stands for an opening in an earlier table, the length of the table for a closing in a later one.
-        """
-        began = {id(w): -1 for w, _, _ in spans}
-        out: list[tuple[KeyedWindow, int, int]] = []
+    def _pair(self, table: MeaningTable) -> tuple[Spans, list[KeyedWindow]]:
+        """Pair openings and closings. Return where which window is open in the table, and those that close in it."""
+        spans = Spans(self._open, len(table))
         closed: list[KeyedWindow] = []
         for row, kind, key in self._edge_rows(table):
             window = self._open.get(key)
@@ -135,10 +145,10 @@ class KeyedClause:
                 if window is not None and self.clause.again is Again.NESTS:
                     window.depth += 1
                 if window is None or self.clause.again is Again.RESTARTS:
-                    opened = self._opened(table, row, key)
-                    self._open[key] = opened
-                    began[id(opened)] = row
+                    self._open[key] = self._opened(table, row, key)
+                    spans.open(self._open[key], row)
             elif kind == _CANCEL and key == _ALL:
+                spans.forget()
                 self._open.clear()
                 self._armed.clear()
             elif window is not None:
@@ -150,11 +160,12 @@ class KeyedClause:
                 if kind == _CLOSE:
                     window.close = Mark.at(table, row)
                     closed.append(window)
-                    out.append((window, began[id(window)], row))
+                    spans.close(window, row)
+                else:
+                    spans.cancel(window)
             else:
                 self._armed.discard(key)
-        out += [(w, began[id(w)], len(table)) for w in self._open.values()]
-        return out, closed
+        return spans, closed
 
     def _edge_rows(self, table: MeaningTable) -> list[tuple[int, int, int]]:
         """Return row, kind and key of each opening, closing and the like, in order; of one row what ends is first."""

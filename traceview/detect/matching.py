@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from traceview.events import Int64Array
 from traceview.rules import Condition, Pattern
 from traceview.vocabulary import Mask, MeaningTable, Row
+from traceview.vocabulary.words import Word
 
 __all__ = ["RELATIONS", "matching_rows", "row_matches"]
 
@@ -37,12 +38,24 @@ def _role(row: Row, role: str) -> int:
 
 
 def matching_rows(table: MeaningTable, pattern: Pattern) -> Int64Array:
-    """Return the rows of a table that a pattern fits, but for conditions that ask for the window's opening."""
-    rows = np.flatnonzero(table.where(*pattern.word.meanings))
-    if pattern.word.ops and len(rows):
-        rows = rows[np.isin(table.op[rows], np.array(pattern.word.ops, dtype=np.uint8))]
-    for condition in pattern.conditions:
-        if not condition.of_opening and len(rows):
+    """Return the rows of a table that a pattern fits, but for conditions that ask for the window's opening.
+
+    Many rules ask for the same rows: they are looked for once a table. Do not write into them.
+    """
+    conditions = tuple(c for c in pattern.conditions if not c.of_opening)
+    asked = (pattern.word.name, conditions)
+    rows = table.found.get(asked)
+    if rows is None:
+        rows = table.found[asked] = _find(table, pattern.word, conditions)
+    return rows
+
+
+def _find(table: MeaningTable, word: Word, conditions: Iterable[Condition]) -> Int64Array:
+    rows: Int64Array = np.flatnonzero(table.where(*word.meanings))
+    if word.ops and len(rows):
+        rows = rows[np.isin(table.op[rows], np.array(word.ops, dtype=np.uint8))]
+    for condition in conditions:
+        if len(rows):
             rows = rows[_meets(table, rows, condition)]
     return rows
 

@@ -10,7 +10,7 @@ from traceview.events import Int64Array
 from traceview.timeline.kicks import KickTracker
 from traceview.vocabulary import Meaning, MeaningTable
 
-__all__ = ["LOOK_BACK", "begun_between", "first_ends", "was_pending"]
+__all__ = ["LOOK_BACK", "Pending"]
 
 LOOK_BACK = 1000
 """How many records before a window's opening a device may have taken up a request that counts in the window."""
@@ -18,28 +18,52 @@ _DONE = (Meaning.REQUEST_DONE, Meaning.REQUEST_ANSWERED, Meaning.DMA_DONE)
 _BEGUN = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.DMA_START)
 
 
-def begun_between(table: MeaningTable, first: int, last: int) -> set[int]:
-    """Return the pointers of the requests that begin in the rows from `first` on, before `last`."""
-    rows = first + np.flatnonzero(table.where(*_BEGUN)[first:last])
-    return set(table.role("request", rows).tolist())
+class Pending:
+    """The requests that had reached a node, or one of its BlockBackends, and were not done when some rows end.
 
-
-def first_ends(table: MeaningTable, ends: Int64Array, begun: Collection[int]) -> list[tuple[int, int]]:
-    """Return row and request of the ends of requests that are not among those `begun` inside, each request once.
-
-    An end may be told twice: by the device model, and as the answer to the guest.
+    `requests` are their pointers, as long as neither their end nor a new request of that pointer was seen.
     """
-    told = set(begun)
-    kept = []
-    for row, request in zip(ends.tolist(), table.role("request", ends).tolist(), strict=True):
-        if request not in told:
-            kept.append((row, request))
-            told.add(request)
-    return kept
+
+    __slots__ = ("requests",)
+
+    def __init__(self, earlier: MeaningTable | None, node: int, blks: Collection[int]) -> None:
+        self.requests: set[int] = set()
+        if earlier is not None:
+            self.requests = {r for r in _on_their_way(earlier) if _has_reached(earlier, r, node, blks)}
+
+    def ended(self, table: MeaningTable, ends: Int64Array, first: int, last: int) -> list[int]:
+        """Return which of the rows `ends`, behind row `first` and before row `last`, end such a request.
+
+        An end may be told twice, by the device model and as the answer to the guest: the first one counts.
+        """
+        begins = np.flatnonzero(table.where(*_BEGUN))
+        rows = np.concatenate((begins, ends))
+        is_end = np.arange(len(rows)) >= len(begins)
+        inside = (rows > first) & (rows < last)
+        rows, is_end = rows[inside], is_end[inside]
+        requests = table.role("request", rows)
+        own = np.isin(requests, np.fromiter(self.requests, dtype=np.int64, count=len(self.requests)))
+        order = np.argsort(rows[own], kind="stable")
+        found = []
+        for row, end, request in zip(
+            *(column[own][order].tolist() for column in (rows, is_end, requests)), strict=True
+        ):
+            if request in self.requests:
+                self.requests.remove(request)
+                if end:
+                    found.append(row)
+        return found
 
 
-def was_pending(earlier: MeaningTable, request: int, node: int, blks: Collection[int]) -> bool:
-    """Say whether a request had reached a node or one of its BlockBackends, and was not done when the rows end."""
+def _on_their_way(earlier: MeaningTable) -> list[int]:
+    """Return the pointers of the requests that have begun and are not done."""
+    rows = np.flatnonzero(earlier.where(*_BEGUN, *_DONE))
+    done = earlier.where(*_DONE)[rows].tolist()
+    last = dict(zip(earlier.role("request", rows).tolist(), done, strict=True))  # of several records the last one stays
+    return [request for request, is_done in last.items() if request and not is_done]
+
+
+def _has_reached(earlier: MeaningTable, request: int, node: int, blks: Collection[int]) -> bool:
     own = np.flatnonzero(earlier.where(*_BEGUN, *_DONE))
     own = own[earlier.role("request", own) == request]
     done = np.flatnonzero(earlier.where(*_DONE)[own])

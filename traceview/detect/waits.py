@@ -125,7 +125,7 @@ class LongWaits:
     def _window(self, waiting: _Waiting, close: Mark | None) -> KeyedWindow:
         mark = waiting.mark
         window = KeyedWindow(self.rule, self.clause, waiting.key, mark, {}, close=close, progress_ns=mark.ts_ns)
-        window.happened.append(Happening(mark, mark.event))
+        window.happened.keep([Happening(mark, mark.event)], 1)
         return window
 
     def _ended(

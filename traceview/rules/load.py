@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import pickle
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
@@ -10,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 
 from traceview.errors import RuleFileError, TraceNotFoundError, TraceReadError, TraceviewError
-from traceview.resources import data_files
-from traceview.rules.build import build_rules
+from traceview.kept import keep, kept
+from traceview.resources import PACKAGE, data_files, grammar_text
 from traceview.rules.model import Rule
 from traceview.rules.ruleset import RuleSet
 from traceview.vocabulary import builtin
@@ -22,6 +26,13 @@ __all__ = ["PLUGINS", "builtin_rules", "load_rules", "read_rule_files", "rule_fi
 PLUGINS = "traceview.rules"
 """The entry points of plug-ins: each names a package, or gives a path or a list of paths, with rule files in it."""
 SUFFIX = ".rules"
+_NOT_TO_BE_READ = (pickle.UnpicklingError, AttributeError, ImportError, LookupError, EOFError, TypeError, ValueError)
+"""What reading kept rules raises where something else was kept."""
+_MADE_FROM = (
+    ("rules/pack", SUFFIX), ("rules", ".py"), ("vocabulary/words", ".toml"), ("vocabulary/words", ".py"),
+    ("vocabulary", ".toml"), ("vocabulary", ".py"),
+)  # fmt: skip
+"""The rooms, and the files in them, that a change to the package's rules can come from."""
 
 
 @cache
@@ -32,8 +43,29 @@ def words() -> dict[str, Word]:
 
 @cache
 def builtin_rules() -> tuple[Rule, ...]:
-    """Return the rules that come with the package: first those that must be judged, then by their files."""
-    return tuple(sorted(read_rule_files(data_files("rules/pack", SUFFIX)), key=lambda r: not r.must_judge))
+    """Return the rules that come with the package: first those that must be judged, then by their files.
+
+    They are read once and kept for later runs: reading them takes as long as reading a small trace.
+    """
+    name = f"rules-{_digest()}"
+    known = kept(name)
+    if known is not None:
+        with suppress(*_NOT_TO_BE_READ):  # the text is at hand
+            found = pickle.loads(known)  # noqa: S301  (from the user's own folder, where machine code is kept, too)
+            if isinstance(found, tuple):
+                return found
+    rules = tuple(sorted(read_rule_files(data_files("rules/pack", SUFFIX)), key=lambda r: not r.must_judge))
+    keep(name, pickle.dumps(rules))
+    return rules
+
+
+def _digest() -> str:
+    """Return a digest of all that the package's rules are made from: their text, the words, and what reads them."""
+    files = [f for room, suffix in _MADE_FROM for f in data_files(room, suffix)]
+    made_of = hashlib.sha256(f"{sys.version}\n{PACKAGE}\n{grammar_text('rules')}".encode())
+    for file in files:
+        made_of.update(file.read_bytes())
+    return made_of.hexdigest()[:20]
 
 
 def load_rules(folders: Iterable[str | Path] = (), *, plugins: bool = True) -> RuleSet:
@@ -60,6 +92,8 @@ def read_rule_files(paths: Iterable[Path], taken: Iterable[Rule] = ()) -> list[R
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as e:
             raise TraceReadError(f"{path}: the rules cannot be read: {e}") from e
+        from traceview.rules.build import build_rules  # noqa: PLC0415  (most runs read no rules but those that are kept)
+
         try:
             found = build_rules(text, str(path), words(), taken=known)
         except RuleFileError as e:

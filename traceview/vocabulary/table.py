@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +42,11 @@ class MeaningTable:
 
     `batch` holds the records themselves. `meaning` and `op` (uint8) hold `Meaning` and `Op`. `roles` maps each role to
     an int64 column (0 where a record does not have it, -1 for a string), made on demand. `iteration` (int64) is the
-    number of main_loop_wait calls seen so far, 0 before the first or without them.
+    number of main_loop_wait calls seen so far, 0 before the first or without them. `found` is for those who look for
+    the same rows again and again.
     """
 
-    __slots__ = ("_binding", "_handed_over", "_lists", "batch", "iteration", "meaning", "op", "roles")
+    __slots__ = ("_binding", "_handed_over", "_lists", "batch", "found", "iteration", "meaning", "op", "roles")
 
     def __init__(self, batch: EventBatch, binding: Binding, iteration: Int64Array | None = None) -> None:
         self.batch = batch
@@ -56,6 +57,7 @@ class MeaningTable:
         self.roles = Roles(batch, binding)
         self._lists: dict[str, list[int]] = {}
         self._handed_over: tuple[Int64Array, Int64Array, list[int]] | None = None
+        self.found: dict[Hashable, Int64Array] = {}
 
     def __len__(self) -> int:
         return len(self.batch)
