@@ -29,9 +29,10 @@ BINARY = SAMPLES / "simpletrace-2.6" / "trace.bin"
 DECLARED = SAMPLES / "simpletrace-2.6" / "trace-events"
 PUBLIC = [
     "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
-    "MissingEventsError", "Request", "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace",
-    "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError", "UnknownNameError",
-    "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "open", "scan_all",
+    "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity",
+    "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
+    "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "load_rules",
+    "open", "scan_all",
 ]  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.timeline.story import FOUNDING
+from traceview.rules import words
+from traceview.rules.build import build_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -92,3 +94,10 @@ def test_the_events_that_the_readme_names_are_enough_on_stock_builds(sample: str
         (w.verdict, w.pivoted, [r.offset for r in w.requests if not r.held_back]) for w in result.windows
     ] == expected
     assert not result.traces[0].unjudged
+
+
+def test_the_rule_of_ten_lines_makes_sense_and_has_ten_lines() -> None:
+    text = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+    rule = text.split("<!-- rules -->\n```text\n", 1)[1].split("```", 1)[0]
+    assert len(rule.splitlines()) == 10
+    assert [r.id for r in build_rules(rule, "my.rules", words())] == ["snapshot-node-guest-write"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DeclarationsNeededError,
         GrammarError,
         MissingEventsError,
+        RuleFileError,
         TraceNotFoundError,
         TraceReadError,
         TraceviewError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         UnsupportedVersionError,
     )
     from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, Shape, Verdict, Window
+    from traceview.rules import Rule, RuleSet, load_rules
     from traceview.selection import Selection
     from traceview.timeline import Timeline
 
@@ -36,12 +38,13 @@ _HOMES = {
     "traceview.api": ("Trace", "find_traces", "open", "scan_all"),
     "traceview.errors": (
         "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "MissingEventsError",
-        "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError", "UnknownNameError",
-        "UnsupportedVersionError",
+        "RuleFileError", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
+        "UnknownNameError", "UnsupportedVersionError",
     ),
     "traceview.findings": (
         "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
     ),
+    "traceview.rules": ("Rule", "RuleSet", "load_rules"),
     "traceview.selection": ("Selection",),
     "traceview.timeline": ("Timeline",),
 }  # fmt: skip
@@ -49,9 +52,10 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
-    "MissingEventsError", "Request", "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace",
-    "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError", "UnknownNameError",
-    "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "open", "scan_all",
+    "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity",
+    "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
+    "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "load_rules",
+    "open", "scan_all",
 ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from traceview.cli.progress import ProgressBar
 
 LOSS = sample("lp1570134-case-1")
 COMMANDS = ("scan", "show", "windows", "requests", "events", "formats", "vocabulary", "suggest", "rules")
-SUBCOMMANDS = ("rules check", "rules show", "rules test")
+SUBCOMMANDS = ("rules check", "rules clauses", "rules show", "rules test")
 ON_DEFERRAL = """rule guest-io-behind-a-deferral {
   title "guest I/O behind a deferral" says "None may come." template forbidden-in-window subject job
   exact { open job_deferred(job) close job_exit(job) forbid guest_submit(node) }

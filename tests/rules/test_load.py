@@ -10,6 +10,7 @@ import pytest
 from tests.rules.texts import PLAIN, changed
 from traceview.errors import RuleFileError, TraceNotFoundError, TraceReadError, TraceviewError
 from traceview.kept import keep
+from traceview.resources import data_files
 from traceview.rules import builtin_rules, load, load_rules, read_rule_files
 
 
@@ -40,10 +41,9 @@ def test_a_change_to_what_the_rules_are_made_from_has_them_read_anew(
 ) -> None:
     load.builtin_rules()
     written(tmp_path / "pack")
-    real = load.data_files
     monkeypatch.setattr(
         load, "data_files",
-        lambda room, suffix: [tmp_path / "pack" / "my.rules"] if room == "rules/pack" else real(room, suffix),
+        lambda room, suffix: [tmp_path / "pack" / "my.rules"] if room == "rules/pack" else data_files(room, suffix),
     )  # fmt: skip
     assert [r.id for r in load.builtin_rules()] == ["drained-node-io"]
     assert len(list(cache.iterdir())) == 2

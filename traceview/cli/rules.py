@@ -33,6 +33,7 @@ RULES_EXAMPLES = examples(
     "traceview rules check my.rules",
     "traceview rules test my.rules vm.log",
 )
+CLAUSES_EXAMPLES = examples("traceview rules clauses")
 CHECK_EXAMPLES = examples("traceview rules check my.rules")
 SHOW_EXAMPLES = examples("traceview rules show mirror-exit-guest-io")
 TEST_EXAMPLES = examples("traceview rules test my.rules vm.log", "traceview rules test my.rules logs/ --qemu 2.6")
@@ -69,6 +70,15 @@ def show(
     from traceview.vocabulary import builtin  # noqa: PLC0415
 
     write_lines(rule_lines(load_rules(folders or ())[rule], builtin(), out_style()))
+
+
+@app.command("clauses", epilog=CLAUSES_EXAMPLES)
+def language() -> None:
+    """Show what a rule can say: every clause of the language, with an example."""
+    from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
+    from traceview.report.rules import clause_lines  # noqa: PLC0415
+
+    write_lines(clause_lines(out_style()))
 
 
 @app.command("check", epilog=CHECK_EXAMPLES)

@@ -9,10 +9,11 @@ from traceview.findings import RuleCoverage, ScanResult
 from traceview.report.escape import printable
 from traceview.report.style import Style, plural
 from traceview.rules import Again, Evidence, Need, Pattern, Rule, RuleSet, WindowClause
+from traceview.rules.complaints import clauses
 from traceview.rules.model import Template
 from traceview.vocabulary import Vocabulary
 
-__all__ = ["coverage_lines", "list_lines", "rule_lines"]
+__all__ = ["clause_lines", "coverage_lines", "list_lines", "rule_lines"]
 
 _WIDTH = 100
 
@@ -101,6 +102,14 @@ def _events(need: Need, evidence: Evidence, vocabulary: Vocabulary) -> Iterator[
         if event.meaning in need.meanings and event.can(need.op) and (event.releases or evidence is Evidence.EXACT):
             since, until = event.releases or ("", "")
             yield f"{event.name} ({f'{since} to {until}' if since else 'no release'})"
+
+
+def clause_lines(style: Style) -> Iterator[str]:
+    """Yield the clauses of the language, each with what it says and an example."""
+    for name, clause in clauses().items():
+        yield style.paint(name, "bold")
+        yield from _wrapped(clause["says"], "    ")
+        yield f"    e.g. {clause['example']}"
 
 
 def coverage_lines(result: ScanResult, style: Style) -> Iterator[str]:
