@@ -60,7 +60,7 @@ def test_the_type_checker_sees_the_names_that_there_are() -> None:
 
 def test_every_public_error_is_a_traceview_error_and_a_built_in() -> None:
     errors = [getattr(traceview, n) for n in PUBLIC if n.endswith("Error")]
-    assert len(errors) == 10
+    assert len(errors) == 11
     for error in errors:
         assert issubclass(error, TraceviewError)
         if error is not TraceviewError:
