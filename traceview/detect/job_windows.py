@@ -78,6 +78,11 @@ class JobWindows:
                     self._by_point.setdefault(p.word.name, []).append(i)
                 for meaning in () if p.word.point else p.word.meanings:
                     self._by_meaning.setdefault(meaning, []).append(i)
+        self._stand_ins = {
+            rule.id: {p.word.name for c in rule.windows if c.evidence is Evidence.PROXY for p in (*c.open, *c.close)}
+            for rule, _ in self._clauses
+        }
+        """The words by which stand-ins bound the windows of each rule."""
         self._exactly: set[str] = set()
         """The rules of which some job's window was bounded by exact evidence."""
         self._states: dict[int, tuple[Job, _JobState]] = {}
@@ -164,12 +169,12 @@ class JobWindows:
                 state.confirmed = True
             opens = fits(clause.open)
             if opens and (state.after or not clause.after):
-                self._see(i, state)
+                self._see(i, state, clause.open)
                 if state.opened is None or clause.again is Again.RESTARTS:
                     state.opened = opens
             closes = fits(clause.close)
             if closes:
-                self._see(i, state)
+                self._see(i, state, clause.close)
                 closing[i] = closes
         # What undoes a point, or moves it, undoes the window that it opened.
         for i, (_, clause) in enumerate(self._clauses) if undone or points else ():
@@ -179,10 +184,11 @@ class JobWindows:
                 state.opened = still[0] if still else None
         yield from self._close(job, job_state, closing)
 
-    def _see(self, index: int, state: _State) -> None:
+    def _see(self, index: int, state: _State, edge: Iterable[Pattern]) -> None:
+        """Note that a window of a clause was seen to open or close, by a word that stand-ins do not share."""
         rule, clause = self._clauses[index]
-        state.seen = True
-        if clause.evidence is Evidence.EXACT:
+        if clause.evidence is Evidence.EXACT and any(p.word.name not in self._stand_ins[rule.id] for p in edge):
+            state.seen = True
             self._exactly.add(rule.id)
 
     def _close(self, job: Job, state: _JobState, closing: Mapping[int, Mark]) -> Iterator[JobWindow]:
