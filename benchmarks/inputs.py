@@ -166,7 +166,7 @@ class InputMaker:
         )
 
     def long_windows(self) -> tuple[Input, Input, Input]:
-        """Return the instrumented log, one with so many nodes drained for all of it, one with a node drained so deep."""
+        """Return the instrumented log, one with many nodes drained all through it, and one with a node drained deep."""
         text = self.source("instrumented").jobs(0.1, self._template_bytes)
         end = b"1@1500000000.000000:bdrv_drained_end bs 0x6f0fffffffff quiesce_counter 0\n"
 
