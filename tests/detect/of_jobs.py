@@ -22,13 +22,15 @@ def of_job(*exact: str, proxies: Iterable[str] = (), name: str = "own-rule") -> 
 
 def followed(tale: Tale, *rules: Rule, seen: Seen | None = None) -> list[JobWindow]:
     """Return the windows of a story's jobs in the order in which they close, those that stay open behind them."""
-    tracker, of_jobs = JobTracker(), JobWindows(rules, seen if seen is not None else set())
+    tracker, of_jobs = JobTracker(), JobWindows(rules)
     table = tale.table()
     found: list[JobWindow] = []
     for row in table.rows(table.where(*JobTracker.MEANINGS)):
         steps = list(tracker.feed(row))
         found += of_jobs.feed(row, tracker.subject, steps)
-    return [*found, *of_jobs.finish(list(tracker.finish()))]
+    found += of_jobs.finish(list(tracker.finish()))
+    chosen = of_jobs.chosen([w for w in found if w.close is None], seen or set())
+    return [w for w in found if w.close is not None or w in chosen]
 
 
 def edges(found: list[JobWindow]) -> list[Edges]:

@@ -86,7 +86,7 @@ def test_a_job_has_one_window_a_rule_and_each_rule_its_own() -> None:
     found = followed(tale, one, other)
     assert [w.rule.id for w in found] == ["one-rule", "other-rule"]
     assert edges(found) == [(first, second), (second, left)]
-    assert JobWindows([one, other], set()).rules == [one, other]
+    assert JobWindows([one, other]).rules == [one, other]
 
 
 def test_a_closing_without_opening_is_told_unless_there_may_have_been_none() -> None:

@@ -193,7 +193,7 @@ def test_the_trace_is_kept_from_the_first_opening_that_waits_for_its_closing() -
     for job in (JOB, JOB2):
         tale.defer(job)
     table = tale.table()
-    tracker, of_jobs = JobTracker(), JobWindows([own], set())
+    tracker, of_jobs = JobTracker(), JobWindows([own])
     kept = [of_jobs.retain_from()]
     for row in table.rows(table.where(*JobTracker.MEANINGS)):
         steps = list(tracker.feed(row))

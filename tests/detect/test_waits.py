@@ -12,8 +12,10 @@ from tests.cuts import any_cuts, every_cut, pieces
 from tests.detect.ruled import Tale, of_all_cuts, rule, table_of
 from tests.timeline.story import BLOCK, DISK, DRIVE
 from traceview.api import Trace
+from traceview.detect.inside import Surroundings
 from traceview.detect.keyed import KeyedWindow
 from traceview.detect.waits import LongWaits
+from traceview.events import NO_TIME
 from traceview.findings import Verdict
 from traceview.rules import Rule
 from traceview.vocabulary import Meaning, MeaningTable, Row
@@ -42,14 +44,15 @@ def run(tale: Tale, co: int = CO, *, us: int | None = None) -> int:
 
 
 def waits_in(tables: Iterable[MeaningTable], own: Rule) -> tuple[list[Wait], int]:
-    """Return what waited too long, by key and beginning, and how much began to wait."""
+    """Return what waited too long, by key and beginning, and how much waited and ended in time."""
     (clause,) = own.windows
-    waits = LongWaits(own, clause)
+    waits = LongWaits(own, clause, Surroundings())
     found: list[KeyedWindow] = []
     for table in tables:
         found += waits.feed(table, frozenset(table.meaning.tolist()))
     found += waits.finish()
-    return sorted((w.key, w.open.line, w.close.line if w.close else None) for w in found), waits.begun
+    own_windows = [(w.key, w.open.line, w.close.line if w.close else None) for w in found]
+    return sorted(own_windows, key=lambda wait: wait[:2]), waits.in_time
 
 
 def waits(story: Tale | Trace, own: Rule = COROUTINES) -> list[Wait]:
@@ -139,14 +142,30 @@ def test_without_times_nothing_has_waited_too_long() -> None:
     assert waits(tale.trace(prefix=False)) == []
 
 
-def test_all_that_began_to_wait_is_counted() -> None:
+def test_all_that_ended_in_time_is_counted() -> None:
     tale = Tale()
     for _ in range(3):
         schedule(tale)
     run(tale)
     schedule(tale, OTHER_CO)
     for cuts in every_cut(tale):
-        assert waits_in(pieces(tale.table(), cuts), COROUTINES) == ([], 4)
+        assert waits_in(pieces(tale.table(), cuts), COROUTINES) == ([], 3)  # two of them begin anew
+    without_times = table_of(tale.trace(prefix=False))
+    assert waits_in([without_times], COROUTINES) == ([], 0)
+
+
+def test_a_wait_with_an_end_that_has_no_time_is_not_known_to_end_in_time() -> None:
+    tale = Tale()
+    schedule(tale)
+    run(tale)
+    schedule(tale)
+    run(tale)
+    table = tale.table()
+    table.batch.ts_ns[3] = NO_TIME
+    (clause,) = COROUTINES.windows
+    waits = LongWaits(COROUTINES, clause, Surroundings())
+    assert list(waits.feed(table, frozenset(table.meaning.tolist()))) == []
+    assert (waits.in_time, waits.untimed) == (1, True)
 
 
 def test_a_pointer_that_is_null_names_nothing() -> None:
@@ -174,7 +193,7 @@ def test_a_request_waits_until_its_pointer_is_handed_over_or_it_is_done(end: Cal
     tale.take_up("write", BLOCK, request=OTHER_Q)
     end(tale, OTHER_Q)
     ended = late(tale, lambda t: end(t, Q))
-    assert waits_in([tale.table()], REQUESTS) == ([(Q, begun, ended)], 2)
+    assert waits_in([tale.table()], REQUESTS) == ([(Q, begun, ended)], 1)
 
 
 def test_a_request_that_reaches_its_node_is_known_by_its_place() -> None:
@@ -237,15 +256,21 @@ def test_requests_that_nothing_names_are_left_aside() -> None:
 
 def walked(
     table: MeaningTable, opens: Meaning, closes: tuple[Meaning, ...], role: str, *, by_place: bool
-) -> list[Wait]:
-    """Return what waited too long, by looking at each record in turn."""
+) -> tuple[list[Wait], int]:
+    """Return what waited too long and how much ended in time, by looking at each record in turn."""
     waiting: dict[int, Row] = {}
     found: list[Wait] = []
+    in_time = 0
 
     def ends(key: int, row: Row) -> None:
+        nonlocal in_time
         begun = waiting.pop(key, None)
-        if begun is not None and row.ts_ns - begun.ts_ns >= LIMIT_US * 1000:
+        if begun is None:
+            return
+        if row.ts_ns - begun.ts_ns >= LIMIT_US * 1000:
             found.append((key, begun.line, row.line))
+        else:
+            in_time += 1
 
     rows = [table.row(i) for i in range(len(table))]
     for row in rows:
@@ -260,7 +285,8 @@ def walked(
         if row.meaning is opens:
             waiting[row.role(role)] = row
     last_ns = max(row.ts_ns for row in rows)
-    return sorted([*found, *((k, r.line, None) for k, r in waiting.items() if last_ns - r.ts_ns >= LIMIT_US * 1000)])
+    found += [(k, r.line, None) for k, r in waiting.items() if last_ns - r.ts_ns >= LIMIT_US * 1000]
+    return sorted(found, key=lambda wait: wait[:2]), in_time
 
 
 pauses = st.sampled_from([0, 10, 300, 700, 999, 1000, 2500])
@@ -285,14 +311,12 @@ def test_long_waits_of_coroutines_are_those_that_a_plain_walk_finds(
             case _:
                 tale.say("main_loop_wait nonblocking 0", us=tale.us)
     table = tale.table()
-    found, begun = waits_in(pieces(table, cuts), COROUTINES)
     own = Meaning.COROUTINE_SCHEDULE, (Meaning.COROUTINE_SCHEDULE_BH,)
-    assert found == walked(table, *own, "coroutine", by_place=False)
-    assert begun == [a[0] for a in acts].count("schedule")
+    assert waits_in(pieces(table, cuts), COROUTINES) == walked(table, *own, "coroutine", by_place=False)
 
 
 request_acts = st.tuples(
-    st.sampled_from(["take up", "take up", "reach", "hand over", "other"]),
+    st.sampled_from(["take up", "take up", "reach", "hand over", "done", "other"]),
     st.sampled_from(["read", "write"]),
     st.integers(1, 3),
     st.integers(0, 3),
@@ -318,10 +342,12 @@ def test_long_waits_of_requests_are_those_that_a_plain_walk_finds(
                 tale.say(f"blk_co_{verb} blk 0x{DRIVE:x} bs 0x{DISK:x} {place}")
             case "hand over":
                 tale.submit(verb, slot * BLOCK, request=request)
+            case "done":
+                tale.done(request)
             case _:
                 tale.iteration()
     table = tale.table()
-    found, begun = waits_in(pieces(table, cuts), REQUESTS)
-    ends = (Meaning.SUBMIT,)
-    assert found == walked(table, Meaning.DEVICE_REQUEST, ends, "request", by_place=True)
-    assert begun == [a[0] for a in acts].count("take up")
+    ends = (Meaning.SUBMIT, Meaning.REQUEST_DONE)
+    assert waits_in(pieces(table, cuts), REQUESTS) == walked(
+        table, Meaning.DEVICE_REQUEST, ends, "request", by_place=True
+    )

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from traceview.detect.candidates import Candidate
-from traceview.detect.extents import ANY_DEVICE, LossTracker, copied_by_jobs, merge_extents, written_by_guests
-from traceview.findings import Extent, Window
+from traceview.detect.extents import (
+    ANY_DEVICE,
+    LossTracker,
+    common_extents,
+    copied_by_jobs,
+    merge_extents,
+    written_by_guests,
+)
+from traceview.findings import Extent, Request, Window
 from traceview.timeline.jobs import Job
 from traceview.vocabulary import MeaningTable
 
@@ -18,14 +25,20 @@ class Accounts:
         self._losses: LossTracker[int] = LossTracker(written_by_guests)
         self._copies: LossTracker[tuple[int, int]] = LossTracker(copied_by_jobs)
         self._of_job: dict[int, list[tuple[int, Candidate]]] = {}
+        self._switched: set[int] = set()
+        """The jobs, by id(), of which it is known where the guest was moved."""
 
     def take(self, index: int, candidate: Candidate) -> None:
         """Take a window that has just closed."""
-        self._of_job.setdefault(id(candidate.job), []).append((index, candidate))
+        job = candidate.job
+        self._of_job.setdefault(id(job), []).append((index, candidate))
         if candidate.clause.excuse_copied:
             for request, _, _ in candidate.submitted:
                 record, extent = request.mark.record, Extent(request.offset, request.length)
-                self._copies.watch((index, record), candidate.job.key, record, [extent])
+                self._copies.watch((index, record), job.key, record, [extent])
+        if id(job) in self._switched:
+            # A window in the switch itself: what is written after it reaches the target.
+            self._watch(index, candidate, candidate.end_record)
 
     def moved(self, job: Job) -> None:
         """Follow what a job's windows lost, from its switch on.
@@ -34,19 +47,20 @@ class Accounts:
         on do its writes reach the target.
         """
         switch = job.exit or job.switched or job.moved_on or job.ended
-        if switch is not None:
+        if switch is not None and id(job) not in self._switched:
+            self._switched.add(id(job))
             for index, candidate in self._of_job.get(id(job), []):
                 self._watch(index, candidate, switch.record)
 
+    def finished(self, job: Job, record: int) -> None:
+        """Note that a job is gone at a record: what copies under its pointer from there on is another."""
+        self._copies.stop(job.key, record)
+
     def _watch(self, index: int, candidate: Candidate, since_record: int) -> None:
         written: dict[int, list[Extent]] = {}
-        requests = [r for r, _, _ in candidate.submitted] + [r for _, r in candidate.nodeless]
-        for request in requests:
+        for request in [r for r, _, _ in candidate.submitted] + [r for _, r in candidate.nodeless]:
             if request.op.changes_data:
-                extents = [Extent(request.offset, request.length)]
-                if candidate.clause.excuse_copied:
-                    extents = self._copies.left((index, request.mark.record), candidate.job.key)[0]
-                written.setdefault(request.blk, []).extend(extents)
+                written.setdefault(request.blk, []).append(Extent(request.offset, request.length))
         for blk, extents in written.items():
             self._losses.watch(index, blk, since_record, extents)
 
@@ -59,10 +73,12 @@ class Accounts:
         """Return the records of a window's requests whose bytes the job has copied later."""
         if not candidate.clause.excuse_copied:
             return set()
-        records = [r.mark.record for r, _, _ in candidate.submitted]
-        return {r for r in records if not self._copies.left((index, r), candidate.job.key)[0]}
+        return {r.mark.record for r, _, _ in candidate.submitted if not self._not_copied(index, candidate, r)}
 
-    def write_into(self, window: Window, index: int, *, one_device: bool) -> None:
+    def _not_copied(self, index: int, candidate: Candidate, request: Request) -> list[Extent]:
+        return self._copies.left((index, request.mark.record), candidate.job.key)[0]
+
+    def write_into(self, window: Window, index: int, candidate: Candidate, *, one_device: bool) -> None:
         """Write into a window what its job's target still lacks. `one_device` where no other disk can be meant."""
         for blk in {window.requests[i].blk for i in window.violating}:
             left, rewritten = self._losses.left(index, blk)
@@ -70,5 +86,10 @@ class Accounts:
                 # Whoever wrote there later may have been another disk.
                 mine = [window.requests[i] for i in window.violating if window.requests[i].op.changes_data]
                 left, rewritten = merge_extents(Extent(r.offset, r.length) for r in mine), 0
+            elif candidate.clause.excuse_copied:
+                changes = [r for r, _, _ in candidate.submitted if r.blk == blk and r.op.changes_data]
+                lacked = merge_extents(e for r in changes for e in self._not_copied(index, candidate, r))
+                left = common_extents(left, lacked)
+                rewritten = sum(e.length for e in lacked) - sum(e.length for e in left)
             window.lost += left
             window.rewritten_bytes += rewritten

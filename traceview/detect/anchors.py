@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,27 +21,30 @@ _NOT_BY_JOB = (
 _OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in _NOT_BY_JOB)
 Steps = npt.NDArray[np.int8]
 
-_NO_STEP, _STEP, _LOOK, _ACTIVITY, _ENTER = range(5)
+_NO_STEP, _STEP, _CLEAN, _DIRTY, _ACTIVITY, _ENTER = range(6)
 _STEPS = np.full(max(Meaning) + 1, _NO_STEP, dtype=np.int8)
 _STEPS[list(_OF_JOB)] = _STEP
-_STEPS[Meaning.JOB_LOOK] = _LOOK
+_STEPS[Meaning.JOB_LOOK] = _CLEAN
 _STEPS[Meaning.JOB_ACTIVITY] = _ACTIVITY
 _STEPS[Meaning.COROUTINE_ENTER] = _ENTER
-_LEAVES_IDLE = np.isin(np.arange(5), (_LOOK, _ACTIVITY, _ENTER))
-"""By step: whether an entry behind it changes nothing."""
 
 
-def find_anchors(table: MeaningTable, running: Iterable[int], coroutines: Iterable[int] = ()) -> Mask:
-    """Return the mask of the rows that `JobTracker` and `NameTracker` must see.
+def find_anchors(
+    table: MeaningTable, running: Iterable[int], coroutines: Iterable[int] = (), also: Collection[Meaning] = (), *,
+    every_look: bool = False,
+) -> Mask:  # fmt: skip
+    """Return the mask of the rows that `JobTracker`, `NameTracker` and `JobWindows` must see.
 
-    `running` are the known jobs, `coroutines` theirs.
+    `running` are the known jobs, `coroutines` theirs, `also` what bounds windows beside what is followed anyway.
 
-    A busy job looks, copies and is entered again and again. Of that, only what leaves a trace in what the tracker knows
-    stays: the first entry after a drain has begun, and the last look before the job does something else.
+    A busy job looks, copies and is entered again and again. Of that, only what leaves a trace in what is known of it
+    stays: the first entry after each step, and of looks and copies in a row the first, the first of each kind, the last
+    look and what follows it. With `every_look` all of them stay.
     """
-    mask = table.where(*ANCHORS)
+    mask = table.where(*ANCHORS, *also)
     rows = np.flatnonzero(mask)
-    step = _STEPS[table.meaning[rows]]
+    steps = _STEPS if not also else _with_steps(also)
+    step = steps[table.meaning[rows]]
     entries = rows[step == _ENTER]
     if len(entries):  # most are of other coroutines
         starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
@@ -61,9 +64,17 @@ def find_anchors(table: MeaningTable, running: Iterable[int], coroutines: Iterab
     rows, step, job = rows[order], step[order], job[order]
     idle = _idle_entries(step, job)
     mask[rows[idle]] = False
-    rows, step, job = rows[~idle], step[~idle], job[~idle]
-    mask[rows[_idle_steps(step, job)]] = False
+    if not every_look:
+        rows, step, job = rows[~idle], step[~idle], job[~idle]
+        step = np.where((step == _CLEAN) & (table.role("count", rows) != 0), np.int8(_DIRTY), step)
+        mask[rows[_idle_steps(step, job)]] = False
     return mask
+
+
+def _with_steps(also: Collection[Meaning]) -> Steps:
+    steps = _STEPS.copy()
+    steps[list(also)] = _STEP
+    return steps
 
 
 def _among(values: Int64Array, chosen: list[int]) -> Mask:
@@ -71,33 +82,37 @@ def _among(values: Int64Array, chosen: list[int]) -> Mask:
 
 
 def _idle_entries(step: Steps, job: Int64Array) -> Mask:
-    """Return which steps, sorted by job, are entries that change nothing: no drain has begun, or it is over.
-
-    The first entry of each job stays: it tells the job's coroutine.
-    """
+    """Return which steps, sorted by job, are entries that change nothing: all but the first behind each step."""
+    begins = np.ones(len(step), dtype=np.bool_)
+    begins[1:] = (job[1:] != job[:-1]) | (step[1:] == _STEP)
     idle: Mask = step == _ENTER
     entries = np.flatnonzero(idle)
-    idle[1:] &= (job[1:] == job[:-1]) & _LEAVES_IDLE[step[:-1]]
-    idle[:1] = False
-    first = np.ones(len(entries), dtype=np.bool_)
-    first[1:] = job[entries[1:]] != job[entries[:-1]]
-    idle[entries[first]] = False
+    segment: Int64Array = np.cumsum(begins)
+    idle[entries[_first_of_each(segment[entries])]] = False
     return idle
 
 
 def _idle_steps(step: Steps, job: Int64Array) -> Mask:
     """Return which steps, sorted by job, are undone by what the job does next."""
-    copying = (step == _LOOK) | (step == _ACTIVITY)
-    same = job[1:] == job[:-1]
+    looking = (step == _CLEAN) | (step == _DIRTY)
+    copying = looking | (step == _ACTIVITY)
     begins = np.ones(len(step), dtype=np.bool_)
-    begins[1:] = ~(same & copying[1:] & copying[:-1])
+    begins[1:] = ~((job[1:] == job[:-1]) & copying[1:] & copying[:-1])
     run = np.cumsum(begins) - 1
-    # Of a run of looks and copying the first step tells that the job works, and the last look all the rest; where there
-    # is none, any step does.
-    first = np.flatnonzero(begins)
-    kept = first.copy()
-    looks = np.flatnonzero(step == _LOOK)
-    kept[run[looks]] = looks  # the last of several values for one place stays
     idle: Mask = copying.copy()
-    idle[kept] = idle[first] = False
+    idle[begins] = False
+    looks = np.flatnonzero(looking)
+    last_look = np.full(int(run[-1]) + 1 if len(run) else 0, -1, dtype=np.int64)
+    last_look[run[looks]] = looks  # the last of several values for one place stays
+    idle[last_look[last_look >= 0]] = False
+    activity = np.flatnonzero(step == _ACTIVITY)
+    for kind in (np.flatnonzero(step == _DIRTY), activity, activity[activity > last_look[run[activity]]]):
+        idle[kind[_first_of_each(run[kind])]] = False
     return idle
+
+
+def _first_of_each(groups: Int64Array) -> Mask:
+    """Return which values, of some in order, are the first of those equal to them."""
+    first = np.ones(len(groups), dtype=np.bool_)
+    first[1:] = groups[1:] != groups[:-1]
+    return first

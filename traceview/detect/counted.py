@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from traceview.detect.matching import RELATIONS, matching_rows
+from traceview.detect.matching import RELATIONS, matching_rows, meeting
 from traceview.detect.pending import Pending
 from traceview.events import Int64Array
 from traceview.rules import Condition, Pattern, WindowClause
@@ -54,7 +54,8 @@ def rows_that_count(
         found = found[inside[found]]
         if word.name == "guest_request":
             counted.submitted[_on_node(rows, found, Meaning.REACH, job)] = True
-            counted.submitted[_node_io_of_guests(rows, inside, earlier, job)] = True
+            carried_out = meeting(rows, _node_io_of_guests(rows, inside, earlier, job), pattern.conditions)
+            counted.submitted[carried_out] = True
             counted.nodeless[found[_has(rows, found, *KickTracker.TAKEN_UP)]] = True
         elif word.name == "guest_done":
             counted.happened[_begun_before(rows, found, inside, earlier, job)] = True
@@ -64,7 +65,7 @@ def rows_that_count(
             counted.happened[_of_job(rows, found, pattern, job, end_record)] = True
     for pattern in clause.guard:
         found = matching_rows(rows, pattern)
-        counted.taken_up[found[inside[found]]] = True
+        counted.taken_up[_as_opening_of(rows, found[inside[found]], pattern, job)] = True
     for pattern in clause.allow:
         allowed = _of_job(rows, matching_rows(rows, pattern), pattern, job, end_record)
         counted.submitted[allowed] = counted.nodeless[allowed] = counted.happened[allowed] = False
@@ -95,6 +96,10 @@ def _of_job(rows: MeaningTable, found: Int64Array, pattern: Pattern, job: Job, e
             pass
         case role:
             found = found[rows.role(role, found) == (job.node if role == "node" else job.key)]
+    return _as_opening_of(rows, found, pattern, job)
+
+
+def _as_opening_of(rows: MeaningTable, found: Int64Array, pattern: Pattern, job: Job) -> Int64Array:
     for condition in pattern.conditions:
         if condition.of_opening:
             found = found[_as_opening(rows, found, condition, job)]

@@ -11,7 +11,7 @@ from traceview.events import Int64Array, distinct
 from traceview.findings import Extent
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
-__all__ = ["ANY_DEVICE", "LossTracker", "copied_by_jobs", "merge_extents", "written_by_guests"]
+__all__ = ["ANY_DEVICE", "LossTracker", "common_extents", "copied_by_jobs", "merge_extents", "written_by_guests"]
 
 _CHANGES_DATA = np.array([Op(i).changes_data for i in range(max(Op) + 1)])
 
@@ -28,6 +28,13 @@ def merge_extents(extents: Iterable[Extent]) -> list[Extent]:
     return merged
 
 
+def common_extents(one: Iterable[Extent], other: Iterable[Extent]) -> list[Extent]:
+    """Return the bytes that are in both, of disjoint extents, as disjoint extents in order."""
+    others = list(other)
+    found = [(max(a.offset, b.offset), min(a.end, b.end)) for a in one for b in others]
+    return merge_extents(Extent(start, end - start) for start, end in found if start < end)
+
+
 def _touched(extents: list[Extent], start: Int64Array, end: Int64Array) -> Mask:
     """Return which of the writes from `start` to `end` overlap extents that are disjoint and in order."""
     ends = np.array([e.end for e in extents], dtype=np.int64)
@@ -41,6 +48,7 @@ class _Loss:
 
     def __init__(self, since: int, extents: list[Extent]) -> None:
         self.since = since
+        self.until: int | None = None
         self.left = extents
         self.rewritten = 0
 
@@ -89,6 +97,7 @@ class LossTracker(Generic[W]):
         self._losses: dict[W, dict[int, _Loss]] = {}
         self._by_writer: dict[int, list[_Loss]] = {}
         self._merged: dict[int, list[Extent]] = {}
+        self._stopped: set[int] = set()
 
     def watch(self, window: W, writer: int, since_record: int, extents: Iterable[Extent]) -> None:
         """Begin to follow what a window lost; what `writer` writes after `since_record` makes it good."""
@@ -97,8 +106,15 @@ class LossTracker(Generic[W]):
         self._by_writer.setdefault(writer, []).append(loss)
         self._merged.pop(writer, None)
 
+    def stop(self, writer: int, until_record: int) -> None:
+        """Note that who writes under a pointer behind a record is somebody else."""
+        self._stopped.add(writer)
+        for loss in self._by_writer.get(writer, ()):
+            if loss.until is None:
+                loss.until = until_record
+
     def feed(self, table: MeaningTable) -> None:
-        """Take the next table of the trace (also the one in which a window was just closed)."""
+        """Take the next table of the trace (also the one in which a window closed, or a writer was stopped)."""
         for writer, rows in self._writers(table) if self._by_writer else ():
             losses = self._by_writer.get(writer)
             if losses is None:
@@ -108,13 +124,19 @@ class LossTracker(Generic[W]):
             hits = np.flatnonzero(_touched(self._all_left(writer), start, end))
             for record, a, b in zip(*(c[hits].tolist() for c in (table.record[rows], start, end)), strict=True):
                 for loss in losses:
-                    if record > loss.since:
+                    if record > loss.since and (loss.until is None or record <= loss.until):
                         loss.overwrite(a, b)
             if len(hits):
                 self._merged.pop(writer, None)
                 self._by_writer[writer] = [x for x in losses if x.left]
             if not self._by_writer[writer]:
                 del self._by_writer[writer]
+        for writer in self._stopped:
+            losses = [x for x in self._by_writer.pop(writer, ()) if x.until is None]
+            self._merged.pop(writer, None)
+            if losses:
+                self._by_writer[writer] = losses
+        self._stopped.clear()
 
     def _all_left(self, writer: int) -> list[Extent]:
         """Return what all losses that one writer can make good leave together."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from traceview.detect.matching import RELATIONS, matching_rows
+from traceview.detect.pending import BEGUN
 from traceview.events import NO_TIME, Int64Array, distinct
 from traceview.findings import Happening, Request
 from traceview.rules import Pattern, Rule, Template, WindowClause
@@ -16,12 +18,16 @@ from traceview.timeline.job_nodes import JobNodes
 from traceview.timeline.marks import Mark
 from traceview.timeline.running import RunningContexts
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
+from traceview.vocabulary.words import Word
 
 if TYPE_CHECKING:
     from traceview.detect.keyed import KeyedWindow
 
 __all__ = ["Inside", "Spans", "Surroundings"]
 
+_HAPPENING, _REQUEST, _EITHER_STEP = range(3)
+"""As what a row is kept; of requests, whether only one step of them was asked for, or either."""
+Kinds = npt.NDArray[np.int8]
 Span = tuple["KeyedWindow", int, int]
 """A window, and the rows of a table between which it is open."""
 
@@ -82,6 +88,15 @@ class Surroundings:
     job_nodes: JobNodes = field(default_factory=JobNodes)
     running: RunningContexts = field(default_factory=RunningContexts)
 
+    def column(self, table: MeaningTable, rows: Int64Array, role: str) -> Int64Array:
+        """Return a role of some rows, found out where the rows do not carry it; 0 where it is not known."""
+        if role == "thread":
+            return table.tid[rows]
+        values = table.role(role, rows)
+        if role not in ("ctx", "node") or values.all():
+            return values
+        return np.where(values != 0, values, (self.running if role == "ctx" else self.job_nodes).of(table, rows))
+
 
 class Inside:
     """Looks for what a clause forbids, allows, guards with and starves, between the edges of its windows.
@@ -97,35 +112,57 @@ class Inside:
         compared = {str(c.value) for p in inside for c in p.conditions if c.of_opening}
         self.of_opening = compared | ({clause.executor.role} if clause.executor is not None else set())
         self._meanings = frozenset(m for p in inside for m in p.word.meanings)
+        if rule.template is Template.COUNTER:
+            self._meanings |= set(BEGUN)
 
     def look(self, table: MeaningTable, present: frozenset[int], spans: Spans) -> None:
         """Note in each window what stands in it, of a table in which the meanings `present` occur."""
         if not present & self._meanings:
             return
-        allowed: Mask = np.zeros(len(table), dtype=np.bool_)
-        for pattern in self._clause.allow:
-            for _, rows in self._rows_of(table, pattern, spans):
-                allowed[rows] = True
-        for pattern in self._clause.forbid:
-            if self._rule.template is Template.COUNTER:
-                self._note_pending(table, pattern, allowed, spans)
-                continue
-            for window, rows in self._rows_of(table, pattern, spans):
-                _take(table, window, self._misplaced(table, window, rows[~allowed[rows]]), pattern)
-        for pattern in self._clause.guard:
-            for window, rows in self._rows_of(table, pattern, spans):
-                window.held += len(rows)
-        for pattern in self._clause.starved:
-            for window, rows in self._rows_of(table, pattern, spans):
-                _note_progress(window, table.batch.ts_ns[rows])
+        clause = self._clause
+        allowed = {id(window): rows for window, rows, _ in self._all_of(table, clause.allow, spans)}
+        none = np.zeros(0, dtype=np.int64)
+        if self._rule.template is Template.COUNTER:
+            self._note_pending(table, allowed, spans)
+        else:
+            for window, rows, kinds in self._all_of(table, clause.forbid, spans):
+                counts = ~np.isin(rows, allowed.get(id(window), none)) & self._misplaced(table, window, rows)
+                _take(table, window, rows[counts], kinds[counts])
+        for window, rows, _ in self._all_of(table, clause.guard, spans):
+            window.held += len(rows)
+        for window, rows, _ in self._all_of(table, clause.starved, spans):
+            _note_progress(window, table.batch.ts_ns[rows])
 
-    def _note_pending(self, table: MeaningTable, pattern: Pattern, allowed: Mask, spans: Spans) -> None:
+    def _note_pending(self, table: MeaningTable, allowed: Mapping[int, Int64Array], spans: Spans) -> None:
         """Note the ends of requests that were on their way when their window opened: most windows have none."""
-        ends = matching_rows(table, pattern)
-        ends = ends[~allowed[ends]]
-        for window, first, last in spans.all() if len(ends) else ():
-            if window.pending is not None and window.pending.requests:
-                _take(table, window, np.array(window.pending.ended(table, ends, first, last), dtype=np.int64), pattern)
+        for pattern in self._clause.forbid:
+            ends = matching_rows(table, pattern)
+            for window, first, last in spans.all():
+                if window.pending is not None and window.pending.requests:
+                    own = ends[~np.isin(ends, allowed[id(window)])] if id(window) in allowed else ends
+                    rows = np.array(window.pending.ended(table, own, first, last), dtype=np.int64)
+                    _take(table, window, rows, np.full(len(rows), _HAPPENING, dtype=np.int8))
+
+    def _all_of(
+        self, table: MeaningTable, patterns: Sequence[Pattern], spans: Spans
+    ) -> Iterator[tuple[KeyedWindow, Int64Array, Kinds]]:
+        """Yield, for each window that has some, the rows inside it that a pattern fits, and as what each is kept.
+
+        A row that several patterns fit is one row, of the first of them.
+        """
+        found: dict[int, tuple[KeyedWindow, list[Int64Array], list[Kinds]]] = {}
+        for pattern in patterns:
+            kind = _kind_of(pattern.word)
+            for window, rows in self._rows_of(table, pattern, spans):
+                _, parts, kinds = found.setdefault(id(window), (window, [], []))
+                parts.append(rows)
+                kinds.append(np.full(len(rows), kind, dtype=np.int8))
+        for window, parts, kinds in found.values():
+            if len(parts) == 1:
+                yield window, parts[0], kinds[0]
+                continue
+            rows, first = np.unique(np.concatenate(parts), return_index=True)
+            yield window, rows, np.concatenate(kinds)[first]
 
     def _rows_of(self, table: MeaningTable, pattern: Pattern, spans: Spans) -> Iterator[tuple[KeyedWindow, Int64Array]]:
         """Yield, for each window that has some, the rows inside it that a pattern fits."""
@@ -146,58 +183,49 @@ class Inside:
         if pattern.key is None:
             yield 0, rows
             return
-        keys = self.column(table, rows, pattern.key)
+        keys = self._known.column(table, rows, pattern.key)
         for key in distinct(keys):
             if spans.has(key):
                 yield key, rows[keys == key]
-
-    def column(self, table: MeaningTable, rows: Int64Array, role: str) -> Int64Array:
-        """Return a role of some rows, found out where the rows do not carry it; 0 where it is not known."""
-        if role == "thread":
-            return table.tid[rows]
-        values = table.role(role, rows)
-        if values.all():
-            return values
-        if role == "ctx":
-            return np.where(values != 0, values, self._known.running.of(table, rows))
-        if role == "node":
-            return np.where(values != 0, values, self._known.job_nodes.of(table, rows))
-        return values
 
     def _as_opening(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern) -> Int64Array:
         for condition in pattern.conditions:
             if condition.of_opening and len(rows):
                 value = window.roles[str(condition.value)]
-                rows = rows[RELATIONS[condition.relation](self.column(table, rows, condition.role), value)]
+                rows = rows[RELATIONS[condition.relation](self._known.column(table, rows, condition.role), value)]
         return rows
 
-    def _misplaced(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array) -> Int64Array:
-        """Return, of rows that must run in some thread or context, those that do not; all rows where none is asked."""
+    def _misplaced(self, table: MeaningTable, window: KeyedWindow, rows: Int64Array) -> Mask:
+        """Return which rows do not run in the thread or context that they must; all where none is asked."""
         executor = self._clause.executor
-        if executor is None or not len(rows):
-            return rows
-        column = self.column(table, rows, executor.role)
+        if executor is None:
+            return np.ones(len(rows), dtype=np.bool_)
+        column, opening = self._known.column(table, rows, executor.role), window.roles[executor.role]
+        known = (column > 0) & (opening > 0)
         window.ran += len(rows)
-        window.untold += int(np.count_nonzero(column <= 0))
-        elsewhere = (column != window.roles[executor.role]) & (column > 0)
-        same = column == window.roles[executor.role]
-        return np.asarray(rows[elsewhere if executor.same else same])
+        window.untold += int(np.count_nonzero(~known))
+        return np.asarray(known & ((column != opening) if executor.same else (column == opening)))
 
 
-def _take(table: MeaningTable, window: KeyedWindow, rows: Int64Array, pattern: Pattern) -> None:
-    """Keep rows that are forbidden in a window, requests as such."""
-    word = pattern.word
+def _kind_of(word: Word) -> int:
     if not (word.is_guest and word.ops):
-        room = window.happened.room
-        happened = (Happening(Mark.at(table, r), table.batch.text(r)) for r in rows[:room].tolist())
-        window.happened.keep(happened, len(rows))
-        return
+        return _HAPPENING
     # Where a build traces both steps of requests, the second one counts: whether it does, the whole trace tells.
-    first_step = (
-        table.where(Meaning.SUBMIT)[rows] if Meaning.REACH in word.meanings else np.zeros(len(rows), dtype=bool)
-    )
-    for kept, own in ((window.submitted, rows[first_step]), (window.requests, rows[~first_step])):
-        kept.keep(_requests(table, own[: kept.room]), len(own))
+    return _EITHER_STEP if {Meaning.SUBMIT, Meaning.REACH} <= set(word.meanings) else _REQUEST
+
+
+def _take(table: MeaningTable, window: KeyedWindow, rows: Int64Array, kinds: Kinds) -> None:
+    """Keep rows that are forbidden in a window, requests as such."""
+    others = rows[kinds == _HAPPENING]
+    if len(others):
+        room = window.happened.room
+        happened = (Happening(Mark.at(table, r), table.batch.text(r)) for r in others[:room].tolist())
+        window.happened.keep(happened, len(others))
+    first_step = (kinds == _EITHER_STEP) & table.where(Meaning.SUBMIT)[rows]
+    second_step = (kinds != _HAPPENING) & ~first_step
+    for kept, own in ((window.submitted, rows[first_step]), (window.requests, rows[second_step])):
+        if len(own):
+            kept.keep(_requests(table, own[: kept.room]), len(own))
 
 
 def _note_progress(window: KeyedWindow, ts_ns: Int64Array) -> None:

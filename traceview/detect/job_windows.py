@@ -27,7 +27,10 @@ _POINTS: dict[str, Callable[[Job], Mark | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobWindow:
-    """A window of a job: not seen to open where `open` is None; with `ended` it does not close, but the job is gone."""
+    """A window of a job: not seen to open where `open` is None; with `ended` it does not close, but the job is gone.
+
+    Of those that do not close a rule's `chosen` one counts: which that is, all of the trace tells.
+    """
 
     rule: Rule
     clause: WindowClause
@@ -62,18 +65,16 @@ class JobWindows:
     """Follows the windows of jobs for the rules whose subject is a job.
 
     Of one rule's clauses, those of exact evidence come first: where a job was seen to open or close such a window,
-    stand-ins are not asked. Of the stand-ins the first to close counts. A job has one window a rule. `seen` is what has
-    occurred in the trace so far, and goes on growing.
+    stand-ins are not asked. Of the stand-ins the first to close counts. A job has one window a rule.
     """
 
-    def __init__(self, rules: Iterable[Rule], seen: Seen) -> None:
+    def __init__(self, rules: Iterable[Rule]) -> None:
         self._clauses = [(rule, clause) for rule in rules for clause in rule.windows]
-        self._seen = seen
         self._by_meaning: dict[Meaning, list[int]] = {}
         self._by_point: dict[str, list[int]] = {}
         """The clauses that a record of a meaning, or a point that a job passes, can open, close and the like."""
         for i, (_, clause) in enumerate(self._clauses):
-            for p in (*clause.cancel, *clause.after, *clause.confirm, *clause.open, *clause.close):
+            for p in clause.edges:
                 if p.word.point:
                     self._by_point.setdefault(p.word.name, []).append(i)
                 for meaning in () if p.word.point else p.word.meanings:
@@ -88,6 +89,16 @@ class JobWindows:
         self._states: dict[int, tuple[Job, _JobState]] = {}
 
     @property
+    def meanings(self) -> frozenset[Meaning]:
+        """What bounds the windows, of jobs or of anything."""
+        return frozenset(self._by_meaning)
+
+    @property
+    def every_look(self) -> bool:
+        """Whether each look at the bitmap and each copy may count, and not only what a row of them comes to."""
+        return not all(_goes_by_the_last_look(clause) for _, clause in self._clauses)
+
+    @property
     def rules(self) -> list[Rule]:
         """The rules that are followed, in their order."""
         return list({rule.id: rule for rule, _ in self._clauses}.values())
@@ -97,9 +108,8 @@ class JobWindows:
         needed = [
             state.opened.record
             for job, known in self._states.values()
-            if not job.left
             for state, (rule, _) in zip(known.states, self._clauses, strict=True)
-            if state.opened is not None and rule.id not in known.taken
+            if state.opened is not None and rule.id not in known.taken and not _is_behind(job, state.opened)
         ]
         return min(needed, default=None)
 
@@ -121,13 +131,7 @@ class JobWindows:
     def finish(self, running: Iterable[Job]) -> Iterator[JobWindow]:
         """Yield the windows of running jobs that are open when the trace ends."""
         for job in running:
-            if job.left:
-                continue
-            state = self._state(job)
-            for i in self._open_clauses(job, state):
-                rule, clause = self._clauses[i]
-                yield JobWindow(rule, clause, job, state.states[i].opened, None, state.states[i].confirmed)
-                state.taken.add(rule.id)
+            yield from self._standing(job, self._state(job), gone=False)
 
     def _state(self, job: Job) -> _JobState:
         known = self._states.get(id(job))
@@ -149,13 +153,12 @@ class JobWindows:
         mark = Mark.of(row)
 
         def fits(patterns: Iterable[Pattern]) -> Mark | None:
-            """Return where one of the patterns fits, which may have been before this record tells of it, or None."""
-            for p in patterns:
-                if p.word.name in points:
-                    return points[p.word.name]
-                if own and not p.word.point and row.meaning in p.word.meanings and row_matches(row, p):
-                    return mark
-            return None
+            """Return where the first of the patterns fits, maybe before this record, which tells of it; or None."""
+            found = [points[p.word.name] for p in patterns if p.word.name in points]
+            here = own and any(
+                not p.word.point and row.meaning in p.word.meanings and row_matches(row, p) for p in patterns
+            )
+            return min([*found, mark] if here else found, key=_record, default=None)
 
         closing = {}
         for i in sorted(asked):
@@ -167,12 +170,16 @@ class JobWindows:
                 state.after = True
             if fits(clause.confirm):
                 state.confirmed = True
-            opens = fits(clause.open)
-            if opens and (state.after or not clause.after):
+            opens, closes = fits(clause.open), fits(clause.close)
+            if opens and not (state.after or not clause.after):
+                opens = None
+            # What closes a window and opens one closes first; what only opens one, and would close it too, opens it.
+            if opens and closes and opens.record >= closes.record:
+                opens, closes = (None, closes) if state.opened is not None else (opens, None)
+            if opens:
                 self._see(i, state, clause.open)
                 if state.opened is None or clause.again is Again.RESTARTS:
                     state.opened = opens
-            closes = fits(clause.close)
             if closes:
                 self._see(i, state, clause.close)
                 closing[i] = closes
@@ -181,7 +188,7 @@ class JobWindows:
             state = job_state.states[i]
             if state.opened is not None and all(p.word.point for p in clause.open):
                 still = [at for p in clause.open if (at := _POINTS[p.word.name](job)) is not None]
-                state.opened = still[0] if still else None
+                state.opened = min(still, key=_record, default=None)
         yield from self._close(job, job_state, closing)
 
     def _see(self, index: int, state: _State, edge: Iterable[Pattern]) -> None:
@@ -214,28 +221,65 @@ class JobWindows:
             for i, (r, c) in enumerate(self._clauses)
         )
 
-    def _open_clauses(self, job: Job, state: _JobState, *, gone: bool = False) -> Iterator[int]:
-        """Yield, for each rule, the clause by which a window stands open: the one of which the trace lacks least."""
-        standing: dict[str, list[int]] = {}
+    def _standing(self, job: Job, state: _JobState, *, gone: bool) -> Iterator[JobWindow]:
+        """Yield the windows of a job that stand open when it is gone, or the trace ends."""
         for i, (rule, clause) in enumerate(self._clauses):
-            passed_over = clause.tentative or (clause.evidence is Evidence.PROXY and self._is_exact(rule))
-            if state.states[i].opened is not None and not passed_over:
-                standing.setdefault(rule.id, []).append(i)
-        for places in standing.values():
-            best = min(places, key=lambda i: len(lacking(self._clauses[i][1].needs, self._seen)))
-            rule, clause = self._clauses[best]
-            failed = gone and clause.confirm and not (state.states[best].confirmed and job.ret == 0)
-            if self._may_take(rule, best, state) and not failed:
-                yield best
+            opened, confirmed = state.states[i].opened, state.states[i].confirmed
+            failed = gone and clause.confirm and not (confirmed and job.ret == 0)
+            if opened is None or clause.tentative or failed or _is_behind(job, opened):
+                continue
+            if self._may_take(rule, i, state):
+                yield JobWindow(rule, clause, job, opened, None, confirmed, ended=gone)
 
-    def _is_exact(self, rule: Rule) -> bool:
-        """Say whether the trace is of a build that would show a window of the rule itself."""
+    def chosen(self, standing: Iterable[JobWindow], seen: Seen) -> list[JobWindow]:
+        """Return, of windows that do not close, one for each job and rule: that of which the trace lacks least.
+
+        `seen` is what occurred in all of the trace. Where it is of a build that would show a window of the rule itself,
+        stand-ins are not asked.
+        """
+        best: dict[tuple[int, str], JobWindow] = {}
+        for window in standing:
+            if window.clause.evidence is Evidence.PROXY and self._is_exact(window.rule, seen):
+                continue
+            key = id(window.job), window.rule.id
+            other = best.get(key)
+            if other is None or len(lacking(window.clause.needs, seen)) < len(lacking(other.clause.needs, seen)):
+                best[key] = window
+        return list(best.values())
+
+    def _is_exact(self, rule: Rule, seen: Seen) -> bool:
         forbidden = {m for c in rule.windows if c.evidence is Evidence.EXACT for p in c.forbid for m in p.word.meanings}
-        return rule.id in self._exactly or any(meaning in forbidden for meaning, _ in self._seen)
+        return rule.id in self._exactly or any(meaning in forbidden for meaning, _ in seen)
 
     def _end(self, job: Job) -> Iterator[JobWindow]:
-        state = self._state(job)
-        for i in [] if job.left else list(self._open_clauses(job, state, gone=True)):
-            rule, clause = self._clauses[i]
-            yield JobWindow(rule, clause, job, state.states[i].opened, None, state.states[i].confirmed, ended=True)
+        yield from self._standing(job, self._state(job), gone=True)
         self._states.pop(id(job), None)
+
+
+def _record(mark: Mark) -> int:
+    return mark.record
+
+
+def _is_behind(job: Job, opened: Mark) -> bool:
+    """Say whether a job has left what it came to before its exit or its switch, where a window of it opened."""
+    left = job.exit or job.switched or job.moved_on
+    return left is not None and opened.record < left.record
+
+
+def _goes_by_the_last_look(clause: WindowClause) -> bool:
+    """Say whether, of looks and copies in a row, the last look and what follows it tell all: as an opening, at least.
+
+    It opens with any look that finds the bitmap clean, and is cancelled by any that does not, or by any copying.
+    """
+
+    def asks(patterns: Iterable[Pattern]) -> list[tuple[str, ...]]:
+        copying = (Meaning.JOB_LOOK, Meaning.JOB_ACTIVITY)
+        found = [p for p in patterns if not p.word.point and not set(copying).isdisjoint(p.word.meanings)]
+        return [(p.word.name, *map(str, p.conditions)) for p in found]
+
+    return (
+        not asks((*clause.after, *clause.confirm, *clause.close))
+        and set(asks(clause.open)) <= {("job_look", "count = 0")}
+        and (not asks(clause.open) or clause.again is Again.RESTARTS)
+        and set(asks(clause.cancel)) <= {("job_look", "count != 0"), ("job_activity",)}
+    )

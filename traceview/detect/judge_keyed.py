@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from traceview.detect.judge import Known, doubt_of_order, other_release, words_of
@@ -14,9 +15,10 @@ from traceview.rules import Template
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Meaning
 
-__all__ = ["KeyedJudge"]
+__all__ = ["NO_TIMES", "KeyedJudge"]
 
 _NEVER = 1 << 62
+NO_TIMES = "the trace does not tell when its records were written"
 _ONE_THREAD = "the trace does not tell threads apart"
 
 
@@ -36,11 +38,20 @@ class KeyedJudge:
         """By the id() of a clause, what of its windows was not traced."""
         self._reached = any(meaning is Meaning.REACH for meaning, _ in known.seen)
 
-    def judge_all(self, windows: Iterable[KeyedWindow]) -> list[Window]:
-        """Return the windows with their verdicts; stand-ins are not asked of a rule that had windows of its own."""
+    def judge_all(
+        self, windows: Iterable[KeyedWindow], unlisted: Mapping[tuple[str, Evidence], int]
+    ) -> tuple[list[Window], Counter[str]]:
+        """Return the windows with their verdicts, and how many of each rule are clean and not listed.
+
+        Stand-ins are not asked of a rule that had windows of its own. `unlisted` are those of both kinds.
+        """
         judged = [found for w in windows if (found := self.judge(w)) is not None]
         exactly = {w.rule for w in judged if w.evidence is Evidence.EXACT}
-        return [w for w in judged if w.evidence is Evidence.EXACT or w.rule not in exactly]
+        exactly |= {rule for (rule, evidence), count in unlisted.items() if evidence is Evidence.EXACT and count}
+        clean: Counter[str] = Counter()
+        for (rule, evidence), count in unlisted.items():
+            clean[rule] += count if evidence is Evidence.EXACT or rule not in exactly else 0
+        return [w for w in judged if w.evidence is Evidence.EXACT or w.rule not in exactly], +clean
 
     def judge(self, window: KeyedWindow) -> Window | None:
         """Return the window with its verdict, or None for one that there is nothing to say of.
@@ -90,16 +101,21 @@ class KeyedJudge:
             self._untraced[id(clause)] = untraced
         if untraced:
             return untraced
-        if clause.executor is not None and clause.executor.same and self._untold(window):
+        if clause.executor is not None and self._untold(window):
             return (
                 _ONE_THREAD if clause.executor.role == "thread" else "the trace does not tell in which context it ran"
             )
+        if window.rule.template is Template.NEVER_CLOSED and NO_TIME in (window.open.ts_ns, self._end_ns(window)):
+            return NO_TIMES
         return ""
+
+    def _end_ns(self, window: KeyedWindow) -> int:
+        return window.close.ts_ns if window.close is not None else self._last_ns
 
     def _untold(self, window: KeyedWindow) -> int:
         """Return how many records had to be in a thread or context that the trace does not tell."""
         executor = window.clause.executor
-        one_thread = executor is not None and executor.role == "thread" and not self._tells_threads
+        one_thread = executor is not None and executor.role == "thread" and executor.same and not self._tells_threads
         return window.ran if one_thread else window.untold
 
     def _verdict(self, window: KeyedWindow, blind: str, *, broken: bool) -> tuple[Verdict, str]:
@@ -120,7 +136,7 @@ class KeyedJudge:
     def _lasting(self, window: KeyedWindow) -> list[Happening]:
         """Return the opening of a window that stayed open too long, if it did, and starved what it may not."""
         opened, limit = window.open, window.clause.lasts_ns
-        last_ns = window.close.ts_ns if window.close is not None else self._last_ns
+        last_ns = self._end_ns(window)
         if NO_TIME in (opened.ts_ns, last_ns) or last_ns - opened.ts_ns < limit:
             return []
         if window.clause.starved and max(window.starved_ns, last_ns - window.progress_ns) < limit:
@@ -130,8 +146,8 @@ class KeyedJudge:
 
     def _gap(self, window: KeyedWindow) -> Gap | None:
         """Return the first gap between the window's opening and its closing, or the end of the trace."""
-        end = window.close.record if window.close is not None else self._known.last_record
-        return self._known.gap_between(window.open.record, max(end, window.open.record))
+        end = window.close.record if window.close is not None else _NEVER
+        return self._known.gap_between(window.open.record, end)
 
     def _first_gap(self, window: KeyedWindow) -> int:
         """Return the first record that may stand behind a closing that is missing; one that none reaches for none."""

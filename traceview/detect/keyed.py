@@ -96,6 +96,7 @@ class KeyedClause:
         self.rule = rule
         self.clause = clause
         self._buffer = buffer
+        self._known = known
         self._inside = Inside(rule, clause, known)
         self._open: dict[int, KeyedWindow] = {}
         self._armed: set[int] = set()
@@ -123,7 +124,7 @@ class KeyedClause:
     def _opened(self, table: MeaningTable, row: int, key: int) -> KeyedWindow:
         mark = Mark.at(table, row)
         at = np.array([row])
-        roles = {role: int(self._inside.column(table, at, role)[0]) for role in self._inside.of_opening}
+        roles = {role: int(self._known.column(table, at, role)[0]) for role in self._inside.of_opening}
         window = KeyedWindow(self.rule, self.clause, key, mark, roles, progress_ns=mark.ts_ns)
         if self.rule.template is Template.COUNTER:
             node, blk = (key if self.rule.subject == kind else 0 for kind in ("node", "blk"))
@@ -175,15 +176,14 @@ class KeyedClause:
         for order, (patterns, kind) in enumerate(kinds):
             for pattern in patterns:
                 rows = matching_rows(table, pattern)
-                keys = _keys(table, rows, pattern)
+                keys = self._keys(table, rows, pattern)
                 if kind == _CANCEL and pattern.key is None and self.rule.subject != "qemu":
                     keys = np.full(len(rows), _ALL)
                 found += [(r, order, kind, k) for r, k in zip(rows.tolist(), keys.tolist(), strict=True)]
-        found.sort()
-        return [(row, kind, key) for row, _, kind, key in found]
+        # A record that fits two patterns of one edge passes it once.
+        return [(row, kind, key) for row, _, kind, key in sorted(set(found))]
 
-
-def _keys(table: MeaningTable, rows: Int64Array, pattern: Pattern) -> Int64Array:
-    if pattern.key is None:
-        return np.zeros(len(rows), dtype=np.int64)
-    return table.role(pattern.key, rows)
+    def _keys(self, table: MeaningTable, rows: Int64Array, pattern: Pattern) -> Int64Array:
+        if pattern.key is None or not len(rows):
+            return np.zeros(len(rows), dtype=np.int64)
+        return self._known.column(table, rows, pattern.key)

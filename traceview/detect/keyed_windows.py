@@ -15,7 +15,7 @@ from traceview.detect.needs import Seen, lacking
 from traceview.detect.waits import LongWaits
 from traceview.events import NO_TIME, Gap
 from traceview.releases import ReleaseRange
-from traceview.rules import Rule, Template, WindowClause
+from traceview.rules import Evidence, Rule, Template, WindowClause
 from traceview.timeline.job_nodes import JobNodes
 from traceview.timeline.running import RunningContexts
 from traceview.vocabulary import MeaningTable
@@ -38,7 +38,9 @@ class KeyedWindows:
                 for clause in rule.windows:
                     self._asks_contexts |= clause.asks_contexts
                     self._clauses.append(
-                        LongWaits(rule, clause) if clause.is_wait else KeyedClause(rule, clause, buffer, self._known)
+                        LongWaits(rule, clause, self._known)
+                        if clause.is_wait
+                        else KeyedClause(rule, clause, buffer, self._known)
                     )
         self.windows: list[KeyedWindow] = []
         self._quiet: Counter[str] = Counter()
@@ -70,10 +72,15 @@ class KeyedWindows:
     def _close(self, window: KeyedWindow) -> None:
         rule = window.rule
         assert window.close is not None
-        in_time = rule.template is Template.NEVER_CLOSED and not self._lasted(window)
+        clause = window.clause
         quiet = not (window.broken or window.held or window.ran)
+        in_time = False
+        if rule.template is Template.NEVER_CLOSED:
+            lasted = window.close.since_ns(window.open)
+            in_time = lasted is not None and lasted < clause.lasts_ns
+            if lasted is None and self._quiet[rule.id] >= MOST_LISTED:
+                return  # one more of which nothing is known
         if quiet and (in_time or self._quiet[rule.id] >= MOST_LISTED):
-            clause = window.clause
             _, _, opens, closes = self._unlisted.setdefault(id(clause), (clause, rule.id, array("q"), array("q")))
             opens.append(window.open.record)
             closes.append(window.close.record)
@@ -81,26 +88,27 @@ class KeyedWindows:
         self._quiet[rule.id] += not window.broken
         self.windows.append(window)
 
-    @staticmethod
-    def _lasted(window: KeyedWindow) -> bool:
-        assert window.close is not None
-        span = window.close.since_ns(window.open)
-        return span is None or span >= window.clause.lasts_ns
+    def untimed(self) -> set[str]:
+        """Return the rules of which windows are not listed as the trace does not tell when they opened or closed."""
+        return {w.rule.id for w in self._clauses if isinstance(w, LongWaits) and w.untimed}
 
-    def unlisted(self, gaps: Iterable[Gap], seen: Seen, releases: ReleaseRange | None = None) -> Counter[str]:
-        """Return how many windows of each rule are clean and not listed.
+    def unlisted(
+        self, gaps: Iterable[Gap], seen: Seen, releases: ReleaseRange | None = None
+    ) -> Counter[tuple[str, Evidence]]:
+        """Return how many windows of each rule are clean and not listed, by what they are bounded.
 
         Those with `gaps` inside are not, nor those that could not have been broken by what was `seen` in the trace, or
         of whose rule nothing is known in its `releases`.
         """
         missing = list(gaps)
-        clean: Counter[str] = Counter()
+        clean: Counter[tuple[str, Evidence]] = Counter()
         for clause, rule, opens, closes in self._unlisted.values():
             if not lacking(clause.needs, seen) and clause.holds_in(releases):
                 spans = zip(opens, closes, strict=True)
-                clean[rule] += sum(not any(g.between(a, b) for g in missing) for a, b in spans)
+                clean[rule, clause.evidence] += sum(not any(g.between(a, b) for g in missing) for a, b in spans)
         for waits in self._clauses:
             # One mark of lost records may stand for any number of requests.
             if isinstance(waits, LongWaits) and not (missing or lacking(waits.clause.needs, seen)):
-                clean[waits.rule.id] += waits.begun if waits.clause.holds_in(releases) else 0
+                count = waits.in_time if waits.clause.holds_in(releases) else 0
+                clean[waits.rule.id, waits.clause.evidence] += count
         return +clean

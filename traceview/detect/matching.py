@@ -13,12 +13,14 @@ from traceview.rules import Condition, Pattern
 from traceview.vocabulary import Mask, MeaningTable, Row
 from traceview.vocabulary.words import Word
 
-__all__ = ["RELATIONS", "matching_rows", "row_matches"]
+__all__ = ["RELATIONS", "matching_rows", "meeting", "row_matches"]
 
 RELATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
 """What the relations of conditions mean, of numbers and of columns of them."""
+_NO_TEXT, _UNKNOWN = -1, -2
+"""In a column of texts, that a record has none; and a text that no record of the trace has."""
 
 
 def row_matches(row: Row, pattern: Pattern) -> bool:
@@ -54,13 +56,24 @@ def _find(table: MeaningTable, word: Word, conditions: Iterable[Condition]) -> I
     rows: Int64Array = np.flatnonzero(table.where(*word.meanings))
     if word.ops and len(rows):
         rows = rows[np.isin(table.op[rows], np.array(word.ops, dtype=np.uint8))]
+    return meeting(table, rows, conditions)
+
+
+def meeting(table: MeaningTable, rows: Int64Array, conditions: Iterable[Condition]) -> Int64Array:
+    """Return those of some rows that meet all conditions, but for those that ask for the window's opening."""
     for condition in conditions:
-        if len(rows):
+        if len(rows) and not condition.of_opening:
             rows = rows[_meets(table, rows, condition)]
     return rows
 
 
 def _meets(table: MeaningTable, rows: Int64Array, condition: Condition) -> Mask:
-    value = table.strings.find(condition.value) if isinstance(condition.value, str) else condition.value
     column = table.tid[rows] if condition.role == "thread" else table.role(condition.role, rows)
+    value = condition.value
+    if isinstance(value, str):
+        found = table.strings.find(value)
+        # A record without text has none of the trace's texts: it is as good as empty.
+        value = found if found >= 0 else _NO_TEXT if value == "" else _UNKNOWN
+        if condition.value == "":
+            column = np.where(column == _NO_TEXT, value, column)
     return np.asarray(RELATIONS[condition.relation](column, value))

@@ -10,16 +10,17 @@ from traceview.events import Int64Array
 from traceview.timeline.kicks import KickTracker
 from traceview.vocabulary import Meaning, MeaningTable
 
-__all__ = ["LOOK_BACK", "Pending"]
+__all__ = ["BEGUN", "LOOK_BACK", "Pending"]
 
 LOOK_BACK = 1000
 """How many records before a window's opening a device may have taken up a request that counts in the window."""
 _DONE = (Meaning.REQUEST_DONE, Meaning.REQUEST_ANSWERED, Meaning.DMA_DONE)
-_BEGUN = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.DMA_START)
+BEGUN = (Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.DMA_START)
+"""What begins a request, of a pointer that another one may have had before."""
 
 
 class Pending:
-    """The requests that had reached a node, or one of its BlockBackends, and were not done when some rows end.
+    """The requests that had reached a node, or (`node` 0) BlockBackends, and were not done when some rows end.
 
     `requests` are their pointers, as long as neither their end nor a new request of that pointer was seen.
     """
@@ -36,7 +37,7 @@ class Pending:
 
         An end may be told twice, by the device model and as the answer to the guest: the first one counts.
         """
-        begins = np.flatnonzero(table.where(*_BEGUN))
+        begins = np.flatnonzero(table.where(*BEGUN))
         rows = np.concatenate((begins, ends))
         is_end = np.arange(len(rows)) >= len(begins)
         inside = (rows > first) & (rows < last)
@@ -57,19 +58,20 @@ class Pending:
 
 def _on_their_way(earlier: MeaningTable) -> list[int]:
     """Return the pointers of the requests that have begun and are not done."""
-    rows = np.flatnonzero(earlier.where(*_BEGUN, *_DONE))
+    rows = np.flatnonzero(earlier.where(*BEGUN, *_DONE))
     done = earlier.where(*_DONE)[rows].tolist()
     last = dict(zip(earlier.role("request", rows).tolist(), done, strict=True))  # of several records the last one stays
     return [request for request, is_done in last.items() if request and not is_done]
 
 
 def _has_reached(earlier: MeaningTable, request: int, node: int, blks: Collection[int]) -> bool:
-    own = np.flatnonzero(earlier.where(*_BEGUN, *_DONE))
+    own = np.flatnonzero(earlier.where(*BEGUN, *_DONE))
     own = own[earlier.role("request", own) == request]
     done = np.flatnonzero(earlier.where(*_DONE)[own])
     own = own[done[-1] + 1 :] if len(done) else own
     submitted = own[earlier.where(Meaning.SUBMIT)[own]]
-    if bool((earlier.role("node", submitted) == node).any()):
+    given = earlier.role("node", submitted) == node if node else np.isin(earlier.role("blk", submitted), list(blks))
+    if bool(given.any()):
         return True
     taken_up = own[earlier.where(*KickTracker.TAKEN_UP)[own]]
     if not len(taken_up):

@@ -10,7 +10,7 @@ from traceview.detect.buffer import RowBuffer
 from traceview.detect.candidates import Candidate, collect
 from traceview.detect.job_windows import JobWindow, JobWindows
 from traceview.detect.judge import Judge, Known
-from traceview.detect.judge_keyed import KeyedJudge
+from traceview.detect.judge_keyed import NO_TIMES, KeyedJudge
 from traceview.detect.keyed_windows import KeyedWindows
 from traceview.detect.needs import Namer, Seen
 from traceview.detect.pending import LOOK_BACK
@@ -66,12 +66,16 @@ class Scanner:
         self._iterations = IterationCounter()
         self._reached = ReachedNodes()
         self._seen: Seen = set()
-        self._windows = JobWindows([r for r in rules if r.of_jobs], self._seen)
+        self._windows = JobWindows([r for r in rules if r.of_jobs])
+        self._bounding = self._windows.meanings.difference(ANCHORS)
+        self._every_look = self._windows.every_look
         counting = frozenset().union(*(c.counting for r in self._windows.rules for c in r.windows))
         self._buffer = RowBuffer(counting)
         self._keyed = KeyedWindows(rules, self._buffer)
         self._accounts = Accounts()
         self._candidates: list[Candidate] = []
+        self._standing: dict[int, JobWindow] = {}
+        """Of the candidates, those that do not close, by their index."""
         self._ended: list[Job] = []
         self._forms: dict[int, EventForm] = {}
         self._last_record = 0
@@ -98,7 +102,9 @@ class Scanner:
         self._devices.feed(table)
         self._ownership.feed(table)
         self._buffer.append(table)
-        anchors = find_anchors(table, self._jobs.running, self._jobs.coroutines)
+        anchors = find_anchors(
+            table, self._jobs.running, self._jobs.coroutines, self._bounding, every_look=self._every_look
+        )
         changes = self._reached.feed(table)
         for row in table.rows(anchors if changes is None else anchors | changes):
             self._anchor(row)
@@ -126,7 +132,9 @@ class Scanner:
         for step, job in steps:
             if step in _SWITCHES or (step is Step.FINISHED and job.told_by_its_end):
                 self._accounts.moved(job)
-        self._ended += [job for step, job in steps if step is Step.FINISHED]
+            if step is Step.FINISHED:
+                self._accounts.finished(job, row.record)
+                self._ended.append(job)
 
     def _take(self, window: JobWindow, record: int) -> None:
         """Take a window in, which closes or ends at a record."""
@@ -138,6 +146,8 @@ class Scanner:
             window.rule, window.clause, job, window.open, window.close, confirmed=window.confirmed, ended=window.ended
         )
         collect(candidate, self._buffer, self._names, last_record=until, keep_witness=self._keep_witness)
+        if window.close is None:
+            self._standing[len(self._candidates)] = window
         self._accounts.take(len(self._candidates), candidate)
         self._candidates.append(candidate)
 
@@ -156,12 +166,17 @@ class Scanner:
         passed_over: dict[str, str] = {}
         windows, needed = self._judged(Judge(known), passed_over)
         keyed = KeyedJudge(known, self._keyed.last_ns, tells_threads=len(self._threads) > 1)
-        windows += keyed.judge_all(self._keyed.windows)
-        windows = told_once(windows, self._rules)
+        keyed_windows, unlisted = keyed.judge_all(
+            self._keyed.windows, self._keyed.unlisted(stats.gaps, self._seen, dating.span)
+        )
+        passed_over |= dict.fromkeys(self._keyed.untimed(), f"windows of it are not judged: {NO_TIMES}")
+        opened = {w.rule for w in (*windows, *keyed_windows)}
+        windows = told_once(windows + keyed_windows, self._rules)
+        passed_over |= dict.fromkeys(opened, "another rule tells what its windows have")
         judged: dict[str, set[int]] = {}
-        for candidate in self._candidates:
+        for _, candidate in self._counted():
             judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
-        unlisted, counts = self._keyed.unlisted(stats.gaps, self._seen, dating.span), Counter(w.rule for w in windows)
+        counts = Counter(w.rule for w in windows)
         for rule in (*unlisted, *(w.rule for w in windows)):
             judged.setdefault(rule, set()).add(0)
         unjudged = find_unjudged(known.namer, self._rules, Jobs(self._ended, running), judged, self._seen)
@@ -172,9 +187,15 @@ class Scanner:
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps,
             missing_events=sorted({name for names in needed for name in names}),
             unjudged=unjudged, contexts=self._names.contexts,
-            coverage=cover(known.namer, self._rules, covered, passed_over | keyed.passed_over, self._seen),
+            coverage=cover(known.namer, self._rules, covered, keyed.passed_over | passed_over, self._seen),
         )  # fmt: skip
         return ScanResult([summary], windows, findings_of(windows, self._rules, dating))
+
+    def _counted(self) -> list[tuple[int, Candidate]]:
+        """Return the candidates, with their index, without the windows that do not close and are not to be told."""
+        chosen = {id(w) for w in self._windows.chosen(self._standing.values(), self._seen)}
+        passed_over = {i for i, w in self._standing.items() if id(w) not in chosen}
+        return [(i, c) for i, c in enumerate(self._candidates) if i not in passed_over]
 
     def _judged(self, judge: Judge, passed_over: dict[str, str]) -> tuple[list[Window], list[tuple[str, ...]]]:
         """Return the windows of jobs with their verdicts, and the events that some would have needed.
@@ -182,10 +203,10 @@ class Scanner:
         Those that the trace cannot show, of rules that need not be judged, are passed over.
         """
         windows, needed = [], []
-        for index, candidate in enumerate(self._candidates):
+        for index, candidate in self._counted():
             window = judge.judge(candidate, self._accounts.excused(index, candidate))
             if window.severity is Severity.DATA_LOSS:
-                self._accounts.write_into(window, index, one_device=self._ownership.one_device)
+                self._accounts.write_into(window, index, candidate, one_device=self._ownership.one_device)
             inconclusive = window.verdict is Verdict.INCONCLUSIVE
             missing = judge.missing(candidate) if inconclusive else []
             blind = inconclusive and (missing or not candidate.clause.holds_in(judge.releases))

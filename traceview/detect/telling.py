@@ -56,7 +56,13 @@ def told_once(windows: list[Window], rules: RuleSet) -> list[Window]:
             if not (w.violating or w.happenings):
                 continue
         kept.append(w)
-    return sorted(kept, key=_place)
+    order = {rule.id: i for i, rule in enumerate(rules)}
+
+    def place(window: Window) -> tuple[int, ...]:
+        marks = [m.record for m in (window.open, window.close) if m is not None]
+        return (*marks[:1], order[window.rule], window.key, *marks[1:])
+
+    return sorted(kept, key=place)
 
 
 def _tells(window: Window, request: Request) -> bool:
@@ -65,10 +71,11 @@ def _tells(window: Window, request: Request) -> bool:
     last = window.close.record if window.close is not None else None
     if request.mark.record < first or (last is not None and request.mark.record > last):
         return False
-    place = (request.op, request.offset, request.length)
-    return any((r.op, r.offset, r.length) == place for r in window.requests if not r.held_back)
+    return any(_is_same(r, request) for r in window.requests if not r.held_back)
 
 
-def _place(window: Window) -> int:
-    first = window.open or window.close
-    return first.record if first is not None else 0
+def _is_same(one: Request, other: Request) -> bool:
+    """Say whether two records can be of one request: of two disks, both may be written at the same place."""
+    if (one.op, one.offset, one.length) != (other.op, other.offset, other.length):
+        return False
+    return all(a == b for a, b in ((one.blk, other.blk), (one.node, other.node)) if a and b)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from traceview.detect.inside import Surroundings
 from traceview.detect.keyed import KeyedWindow
 from traceview.detect.matching import matching_rows
 from traceview.events import NO_TIME, Int64Array, distinct
@@ -56,14 +57,18 @@ class _Edges(NamedTuple):
 
 
 class LongWaits:
-    """Follows the windows of one clause through the tables of one trace; `begun` is how many opened."""
+    """Follows the windows of one clause through the tables of one trace; `untimed` says that some have no times."""
 
-    def __init__(self, rule: Rule, clause: WindowClause) -> None:
+    def __init__(self, rule: Rule, clause: WindowClause, known: Surroundings) -> None:
         self.rule = rule
         self.clause = clause
-        self.begun = 0
+        self.untimed = False
+        self._known_roles = known
+        self._begun = self._late = 0
+        """How many opened at a known time, and how many of them were open too long or were closed who knows when."""
         self._by_place = any(p.word.name == "guest_reached" for p in clause.close)
-        self._meanings = frozenset(m for p in (*clause.open, *clause.close) for m in p.word.meanings)
+        edges = (*clause.open, *clause.close)
+        self._meanings = frozenset(m for p in edges for m in (*p.word.meanings, *p.word.beside))
         self._known: Int64Array = np.zeros(0, dtype=np.int64)
         """The keys that were met, in order."""
         self._waiting: dict[int, _Waiting] = {}
@@ -92,6 +97,12 @@ class LongWaits:
             if self._too_long(waiting.mark.ts_ns, self._last_ns):
                 yield self._window(waiting, None)
 
+    @property
+    def in_time(self) -> int:
+        """How many were closed in time, when the trace has been read."""
+        open_still = sum(w.mark.ts_ns != NO_TIME for w in self._waiting.values())
+        return max(self._begun - self._late - open_still, 0)
+
     def _edges(self, table: MeaningTable) -> _Edges:
         opened, opened_keys = self._rows(table, self.clause.open)
         closed, closed_keys = self._rows(table, self.clause.close)
@@ -114,7 +125,7 @@ class LongWaits:
             else:
                 found.append(matching_rows(table, pattern))
         rows = np.concatenate(found)
-        keys = table.role(self.rule.subject, rows)
+        keys = self._known_roles.column(table, rows, self.rule.subject)
         if self._by_place and not keys.all():
             keys = np.where(keys != 0, keys, table.role("device", rows))  # a disk that takes up one request at a time
         return rows[keys != 0], keys[keys != 0]
@@ -134,6 +145,7 @@ class LongWaits:
         """Yield a window that closes in a table, before row `before` or there, if it was open too long."""
         end = edges.arrival(waiting.op, waiting.start, waiting.length, after, before)
         if end < len(table) and self._too_long(waiting.mark.ts_ns, int(table.batch.ts_ns[end])):
+            self._late += 1
             yield self._window(waiting, Mark.at(table, end))
 
     def _waited_inside(self, table: MeaningTable, edges: _Edges) -> Iterator[KeyedWindow]:
@@ -154,7 +166,7 @@ class LongWaits:
                 del self._waiting[waiting.key]
         if not len(edges.rows):
             return
-        self.begun += int(np.count_nonzero(edges.opens))
+        self._count(table, edges)
         self._meet(edges.keys)
         last = np.full(len(self._known), -1, dtype=np.int64)
         last[np.searchsorted(self._known, edges.keys)] = np.arange(len(edges.rows))  # of several the last one stays
@@ -173,6 +185,13 @@ class LongWaits:
         for key, row, op, start, length in zip(*(c.tolist() for c in columns), strict=True):
             if edges.arrival(op, start, length, row, len(table)) == len(table):
                 self._waiting[key] = _Waiting(key, Mark.at(table, row), op, start, length)
+
+    def _count(self, table: MeaningTable, edges: _Edges) -> None:
+        timed = table.batch.ts_ns[edges.rows] != NO_TIME
+        self._begun += int(np.count_nonzero(edges.opens & timed))
+        # What such a record closes may have been open for any time.
+        self._late += int(np.count_nonzero(~edges.opens & ~timed))
+        self.untimed |= not timed.all()
 
     def _meet(self, keys: Int64Array) -> None:
         """Make room for keys that were not met before."""

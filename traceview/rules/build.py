@@ -153,7 +153,9 @@ class _Builder:
             name = part.name
             if name not in shape.allowed:
                 self._complain(
-                    part.place, f"a rule of template {template} has no {name}", expected=sorted(shape.allowed)
+                    part.place,
+                    f"a rule of template {template} has no {name.replace('_', '-')}",
+                    expected=sorted(n.replace("_", "-") for n in shape.allowed),
                 )
             elif name in parts and name not in _REPEATED:
                 self._complain(part.place, f"a second {name}: line {parts[name][0].place.line} has one already")
@@ -208,8 +210,10 @@ class _Builder:
             if name in parts and not of_jobs:
                 self._complain(
                     parts[name][0].place,
-                    f"only windows of jobs that forbid or disprove can have {name.replace('_', ' ')}",
+                    f"only windows of jobs that forbid or disprove can have {name.replace('_', '-')}",
                 )
+        if of_jobs and clause.again is Again.NESTS:
+            self._complain(parts["open" if "open" in parts else "claim"][0].place, "windows of jobs do not nest")
         if any(p.word.name == "guest_reached" for p in clause.close) and not clause.is_wait:
             self._complain(
                 parts["close"][0].place, "guest_reached closes only windows of requests that restart",

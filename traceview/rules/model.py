@@ -210,15 +210,19 @@ class WindowClause:
         """Whether it must be known in which AioContext something inside runs, where its record does not say so."""
         inside = (*self.forbid, *self.allow, *self.guard, *self.starved)
         found = any("ctx" in {p.key, *(c.role for c in p.conditions)} - p.word.carried for p in inside)
-        return found or (self.executor is not None and self.executor.role == "ctx")
+        opening = any(c.of_opening and c.value == "ctx" for p in inside for c in p.conditions)
+        opened = opening and any("ctx" not in p.word.carried for p in self.open)
+        return found or opened or (self.executor is not None and self.executor.role == "ctx")
+
+    @property
+    def edges(self) -> Patterns:
+        """What bounds its windows."""
+        return (*self.after, *self.open, *self.cancel, *self.confirm, *self.close)
 
     @property
     def patterns(self) -> Patterns:
         """All patterns of the clause."""
-        return (
-            *self.after, *self.open, *self.cancel, *self.confirm, *self.close, *self.forbid, *self.allow, *self.guard,
-            *self.starved,
-        )  # fmt: skip
+        return (*self.edges, *self.forbid, *self.allow, *self.guard, *self.starved)
 
     @property
     def meanings(self) -> frozenset[Meaning]:
@@ -230,7 +234,7 @@ class WindowClause:
     @property
     def counting(self) -> frozenset[Meaning]:
         """What can count inside a window: what is forbidden, and what a guard holds back."""
-        return frozenset(m for p in (*self.forbid, *self.guard) for m in p.word.meanings)
+        return frozenset(m for p in (*self.forbid, *self.guard) for m in (*p.word.meanings, *p.word.beside))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,11 @@ class PatternBuilder:
                 keys.append(role)
             elif (condition := self._condition(word, argument, part, setting)) is not None:
                 conditions.append(condition)
+        if word.point and conditions:
+            self._critic.complain(
+                clause.inner[0].place, f"{word.name} is a point on a job's way: nothing more can be asked of it",
+                example=f"{word.name}(job)",
+            )  # fmt: skip
         if len(self._critic.complaints) == before:
             self._check_keys(word, clause, keys, part, setting)
         if len(self._critic.complaints) > before:
@@ -113,6 +118,10 @@ class PatternBuilder:
                     clause.place, f"{word.name} must name the subject of the rule here: {word.name}({setting.key})",
                     example=_example(setting.key),
                 )  # fmt: skip
+            if "disprove" in word.only and setting.key in word.found - word.carried:
+                self._critic.complain(
+                    clause.place, f"{word.name} does not tell its {setting.key} here: only what disproves a claim does"
+                )
             if setting.key is None and keys:
                 self._critic.complain(keys[0].place, "a rule about all of QEMU has no role to compare here")
         elif keys and setting.key is None:

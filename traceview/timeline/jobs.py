@@ -220,10 +220,11 @@ class JobTracker:
             self.coroutines[row.role("coroutine")] = key
 
     def _progress(self, row: Row) -> Iterator[tuple[Step, Job]]:
-        if row.meaning is Meaning.JOB_STATE and row.string("state") not in ("concluded", "null"):
-            return
         key = row.role("job")
         job = self.running.get(key)
+        if row.meaning is Meaning.JOB_STATE and row.string("state") not in ("concluded", "null"):
+            self.subject = job
+            return
         if job is not None and job.left and row.meaning in _LIVING:
             yield from self._finished(job)  # the pointer is another job's, whose start was not traced
             job = None

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from traceview.events import distinct
+from traceview.events import Int64Array, distinct
 from traceview.timeline.kicks import KickTracker
 from traceview.vocabulary import Meaning, MeaningTable, Op
 
@@ -31,6 +31,8 @@ class Ownership:
         self._anonymous = False
         self._looks: Counter[Op] = Counter()
         self._kicked: dict[int, int] = {}
+        self._taken_up: dict[int, int] = {}
+        """The place on its disk of what was taken up last under each request's pointer."""
 
     @property
     def one_device(self) -> bool:
@@ -42,6 +44,7 @@ class Ownership:
         if len(self.followed) == len(_OPS):
             return  # nobody needs to guess
         taken_up = np.flatnonzero(table.where(*KickTracker.TAKEN_UP))
+        self._follow(table, taken_up)
         if not len(taken_up):
             self._note_kicks(table)
             return
@@ -50,7 +53,6 @@ class Ownership:
         if not named.all():
             self._by_kicks(table)
         self.devices.update(d for d in distinct(named) if d)
-        self._follow(table)
 
     def _by_kicks(self, table: MeaningTable) -> None:
         rows = np.flatnonzero(table.where(*KickTracker.MEANINGS, *KickTracker.TAKEN_UP))
@@ -73,20 +75,34 @@ class Ownership:
             last = kicks[table.tid[kicks] == thread][-1:]
             self._kicked[thread] = int(table.role("device", last)[0])
 
-    def _follow(self, table: MeaningTable) -> None:
+    def _follow(self, table: MeaningTable, taken_up: Int64Array) -> None:
         """Look whether I/O of nodes carries the pointers of what devices took up."""
         if bool(table.where(Meaning.REACH).any()):
             self.followed.update(_OPS)
             return
-        io = np.flatnonzero(table.where(Meaning.NODE_AIO))
-        if not len(io):
+        tried = [self._to_try(table, op) for op in (Op.READ, Op.WRITE)]
+        if not any(self._looks[op] < _MOST_LOOKS and op not in self.followed for op in (Op.READ, Op.WRITE)):
             return
-        taken_up = np.flatnonzero(table.where(*KickTracker.TAKEN_UP))
-        known = set(zip(table.role("request", taken_up).tolist(), table.role("offset", taken_up).tolist(), strict=True))
-        for op in (Op.READ, Op.WRITE):
-            if op not in self.followed and self._looks[op] < _MOST_LOOKS:
-                tried = io[table.op[io] == op][: _MOST_LOOKS - self._looks[op]]
-                self._looks[op] += len(tried)
-                pairs = zip(table.role("request", tried).tolist(), table.role("offset", tried).tolist(), strict=True)
-                if any(pair in known for pair in pairs):
-                    self.followed.add(op)
+        io = np.concatenate(tried)
+        if not len(io):
+            self._taken_up.update(
+                zip(table.role("request", taken_up).tolist(), table.role("offset", taken_up).tolist(), strict=True)
+            )
+            return
+        rows = np.concatenate((taken_up, io))
+        is_io = np.arange(len(rows)) >= len(taken_up)
+        order = np.argsort(rows, kind="stable")
+        columns = (is_io, table.role("request", rows), table.role("offset", rows), table.op[rows])
+        for begins_io, request, offset, op in zip(*(c[order].tolist() for c in columns), strict=True):
+            if not begins_io:
+                self._taken_up[request] = offset
+            elif self._taken_up.get(request) == offset:
+                self.followed.add(Op(op))
+
+    def _to_try(self, table: MeaningTable, op: Op) -> Int64Array:
+        """Return the I/O of nodes of a kind that is still to be held against what devices took up."""
+        if op in self.followed:
+            return np.zeros(0, dtype=np.int64)
+        io = np.flatnonzero(table.where(Meaning.NODE_AIO) & (table.op == op))[: _MOST_LOOKS - self._looks[op]]
+        self._looks[op] += len(io)
+        return io

@@ -36,7 +36,10 @@ class RunningContexts:
         for thread in distinct(table.tid[rows]):
             own = table.tid[rows] == thread
             steps = _Steps(table, thread, self._entered.get(thread))
-            out[own] = steps.at(rows[own]) if steps.any else self._by_coroutine(table, thread, rows[own])
+            told = rows[own] >= steps.first
+            out[own] = np.where(
+                told, steps.at(rows[own]), 0 if told.all() else self._by_coroutine(table, thread, rows[own])
+            )
         return out
 
     def note(self, table: MeaningTable) -> None:
@@ -64,7 +67,8 @@ class _Steps:
     def __init__(self, table: MeaningTable, thread: int, before: list[int] | None) -> None:
         rows = np.flatnonzero(table.where(*_ENTERED, *_LEFT) & (table.tid == thread))
         enters = table.where(*_ENTERED)[rows]
-        self.any = before is not None or len(rows) > 0
+        self.first = 0 if before is not None else int(rows[0]) if len(rows) else len(table)
+        """The first row at which it is known that the thread's polls and dispatches are traced."""
         self._before = before or []
         self._rows: Int64Array = rows
         depth = len(self._before) + np.cumsum(np.where(enters, 1, -1))
