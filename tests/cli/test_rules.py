@@ -50,7 +50,7 @@ def test_a_rule_that_is_not_known_is_answered_with_the_nearest() -> None:
 def test_a_rule_of_ones_own_can_be_shown(rule_file: Path) -> None:
     done = run("rules", "show", "drained-node-io", "--rules", str(rule_file))
     assert done.code == 0
-    assert "    open      drained(node)" in done.lines
+    assert "    open       drained(node)" in done.lines
     assert f"  written   in {rule_file}, line 1" in done.lines
 
 

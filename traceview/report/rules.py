@@ -69,10 +69,12 @@ def _window_lines(rule: Rule, clause: WindowClause, vocabulary: Vocabulary, styl
         ("starves", _patterns(clause.starved)),
         ("holds", f"for QEMU {clause.holds}" if clause.holds else ""),
         ("excuse", "what the job copied later" if clause.excuse_copied else ""),
+        ("tentative", "counts only when it closes" if clause.tentative else ""),
+        ("open-ended", "may last to the end of the trace" if clause.open_ended else ""),
     ]
     for name, text in parts:
         if text:
-            yield f"    {name:<9} {text}"
+            yield f"    {name:<10} {text}"
     yield "    trace"
     for need in clause.needs:
         yield f"      {_need_words(need):<30} {', '.join(_events(need, clause.evidence, vocabulary))}"
@@ -101,7 +103,7 @@ def _events(need: Need, evidence: Evidence, vocabulary: Vocabulary) -> Iterator[
     for event in vocabulary.events.values():
         if event.meaning in need.meanings and event.can(need.op) and (event.releases or evidence is Evidence.EXACT):
             since, until = event.releases or ("", "")
-            yield f"{event.name} ({f'{since} to {until}' if since else 'no release'})"
+            yield f"{event.name} ({f'{since} to {until}' if since else 'a probe'})"
 
 
 def clause_lines(style: Style) -> Iterator[str]:
