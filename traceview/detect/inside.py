@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ __all__ = ["Inside", "Spans", "Surroundings"]
 
 _HAPPENING, _REQUEST, _EITHER_STEP = range(3)
 """As what a row is kept; of requests, whether only one step of them was asked for, or either."""
+_OPS = tuple(Op(i) for i in range(max(Op) + 1))
 Kinds = npt.NDArray[np.int8]
 Span = tuple["KeyedWindow", int, int]
 """A window, and the rows of a table between which it is open."""
@@ -219,7 +221,8 @@ def _take(table: MeaningTable, window: KeyedWindow, rows: Int64Array, kinds: Kin
     others = rows[kinds == _HAPPENING]
     if len(others):
         room = window.happened.room
-        happened = (Happening(Mark.at(table, r), table.batch.text(r)) for r in others[:room].tolist())
+        texts = (table.batch.text(r) for r in others[:room].tolist())
+        happened = itertools.starmap(Happening, zip(Mark.all_at(table, others[:room]), texts, strict=True))
         window.happened.keep(happened, len(others))
     first_step = (kinds == _EITHER_STEP) & table.where(Meaning.SUBMIT)[rows]
     second_step = (kinds != _HAPPENING) & ~first_step
@@ -239,8 +242,8 @@ def _note_progress(window: KeyedWindow, ts_ns: Int64Array) -> None:
 
 def _requests(table: MeaningTable, rows: Int64Array) -> Iterator[Request]:
     columns = (table.role(role, rows).tolist() for role in ("offset", "length", "blk", "node"))
-    for row, op, offset, length, blk, node in zip(rows.tolist(), table.op[rows].tolist(), *columns, strict=True):
+    marks = Mark.all_at(table, rows)
+    for mark, op, offset, length, blk, node in zip(marks, table.op[rows].tolist(), *columns, strict=True):
         yield Request(
-            op=Op(op), offset=offset, length=length, blk=blk, device="", node=node, held_back=False,
-            mark=Mark.at(table, row),
-        )  # fmt: skip
+            op=_OPS[op], offset=offset, length=length, blk=blk, device="", node=node, held_back=False, mark=mark
+        )

@@ -11,7 +11,7 @@ from traceview.detect.keyed import KeyedWindow
 from traceview.detect.needs import lacking
 from traceview.events import NO_TIME, Gap
 from traceview.findings import Evidence, Happening, Request, Verdict, Window
-from traceview.rules import Template
+from traceview.rules import Rule, Template
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Meaning
 
@@ -58,7 +58,10 @@ class KeyedJudge:
 
         That is one that the trace could not judge, of a rule that need not, and one that was closed in time.
         """
-        rule = window.rule
+        rule, blind = window.rule, self._blind(window)
+        if blind and window.close is None and not rule.must_judge:
+            self._pass_over(rule, blind)  # there may be thousands of requests in it
+            return None
         never_closed = rule.template is Template.NEVER_CLOSED
         sure_until = self._first_gap(window)
         kept = [window.requests]
@@ -69,12 +72,11 @@ class KeyedJudge:
         happened = self._lasting(window) if never_closed else window.happened.items
         happened = [self._timed(h, window) for h in happened if h.mark.record < sure_until]
         more = window.happened.more + sum(k.more for k in kept)
-        blind = self._blind(window)
         if more and not (requests or happened):
             blind = "what stands in it is too much to be kept"
         verdict, reason = self._verdict(window, blind, broken=bool(requests or happened))
         if verdict is not Verdict.VIOLATED and blind and not rule.must_judge:
-            self.passed_over[rule.id] = f"windows of it are not judged: {blind}"
+            self._pass_over(rule, blind)
             return None
         if never_closed and verdict is not Verdict.VIOLATED and not blind and window.close is not None:
             return None  # closed in time, as millions are
@@ -88,6 +90,9 @@ class KeyedJudge:
             severities=rule.severities, about=window.clause.about, opening=words_of(window.clause.open),
             closing=words_of(window.clause.close),
         )  # fmt: skip
+
+    def _pass_over(self, rule: Rule, blind: str) -> None:
+        self.passed_over[rule.id] = f"windows of it are not judged: {blind}"
 
     def _blind(self, window: KeyedWindow) -> str:
         """Say what of the window the trace cannot show, or nothing."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from traceview.events import NO_TIME
+from traceview.events import NO_TIME, Int64Array
 from traceview.vocabulary import MeaningTable, Row
 
 __all__ = ["Mark"]
@@ -35,6 +36,16 @@ class Mark:
             int(b.record[row]), int(b.line[row]), int(b.byte_offset[row]), int(b.ts_ns[row]), int(b.tid[row]),
             b.forms[int(b.code[row])].name, int(table.iteration[row]),
         )  # fmt: skip
+
+    @classmethod
+    def all_at(cls, table: MeaningTable, rows: Int64Array) -> Iterator[Mark]:
+        """Yield the points of several rows."""
+        b = table.batch
+        columns = (b.record, b.line, b.byte_offset, b.ts_ns, b.tid, b.code, table.iteration)
+        for record, line, byte_offset, ts_ns, tid, code, iteration in zip(
+            *(c[rows].tolist() for c in columns), strict=True
+        ):
+            yield cls(record, line, byte_offset, ts_ns, tid, b.forms[code].name, iteration)
 
     def since_ns(self, earlier: Mark) -> int | None:
         """Return the time from an earlier point to this one, or None where either has no time."""
