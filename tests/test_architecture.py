@@ -24,6 +24,8 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("timeline",),
     ("rules",),
     ("findings",),
+    ("losses",),
+    ("image_map",),
     ("detect",),
     ("report",),
     ("selection",),

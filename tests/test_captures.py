@@ -7,20 +7,24 @@ said to show comes from its truth.json alone; nothing is known of single capture
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import CapturePath, captures_folder
 from tests.timeline.story import FOUNDING
-from traceview.api import open
+from traceview.api import Trace, open
 from traceview.events import ReadStats
 from traceview.findings import Evidence, Request, ScanResult, Severity, Verdict, Window
+from traceview.losses import Losses, LostExtent
 from traceview.report.machine import scan_document
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, load_rules
+from traceview.vocabulary import Meaning, Op, builtin
 
 pytestmark = pytest.mark.captures
 
@@ -288,6 +292,50 @@ def test_every_write_that_the_guest_saw_lost_is_named(scanned: Scanned) -> None:
             for r in w.requests
             if r.op.changes_data and not r.held_back
         ), report
+
+
+@each(ALL)
+def test_every_write_that_the_guest_saw_lost_was_lost_when_it_read_it_back(scanned: Scanned) -> None:
+    reports = scanned.truth["guest_reported_lost"]
+    if not reports:
+        return
+    trace = open(scanned.result.traces[0].path)
+    losses = trace.losses()
+    reads = reads_of(trace)
+    for report in reports:
+        offset, device = report["offset"], SEEN_BY_GUEST.get(report["device"]) if is_exact(scanned.name) else None
+        found = [e for e in losses.extents if e.extent.offset <= offset < e.extent.end and device in (None, e.device)]
+        assert any(read_while_lost(e, losses, offset, reads) for e in found), report
+
+
+@each(BOTH_BACKENDS)
+def test_both_backends_lose_the_same(scanned: Scanned, capture_path: CapturePath) -> None:
+    binary = open(capture_path(scanned.name, "trace.bin"), trace_events=declarations_of(scanned.name))
+    texts, binaries = (
+        [(e.device, e.extent, e.state, e.written.record) for e in t.losses().extents]
+        for t in (open(scanned.result.traces[0].path), binary)
+    )
+    assert texts == binaries
+
+
+def reads_of(trace: Trace) -> list[tuple[int, int, int]]:
+    """Return all that guests read: record, first byte, last byte."""
+    kinds = (Meaning.DEVICE_REQUEST, Meaning.DMA_START, Meaning.SUBMIT, Meaning.REACH)
+    names = {name for name, event in builtin().events.items() if event.meaning in kinds}
+    found = []
+    for batch in trace.batches(names):
+        table = builtin().interpret(batch)
+        rows = np.flatnonzero(table.op == Op.READ)
+        start, length = table.role("offset", rows), np.maximum(table.role("length", rows), 1)
+        found += list(zip(*(c.tolist() for c in (table.record[rows], start, start + length - 1)), strict=True))
+    return found
+
+
+def read_while_lost(extent: LostExtent, losses: Losses, offset: int, reads: list[tuple[int, int, int]]) -> bool:
+    """Say whether a byte was read after the switch and before it was written anew."""
+    since = max(w.close.record for i in extent.windows if (w := losses.scan.windows[i]).close is not None)
+    until = extent.made_good.record if extent.made_good is not None else sys.maxsize
+    return any(since < record < until and first <= offset <= last for record, first, last in reads)
 
 
 @each(ALL)

@@ -24,6 +24,9 @@ ERRORS = {name: getattr(errors, name) for name in errors.__all__ if name.endswit
         ("GrammarError", ValueError),
         ("UnknownNameError", LookupError),
         ("MissingEventsError", LookupError),
+        ("ImageError", OSError),
+        ("UndoFileError", ValueError),
+        ("RepairRefusedError", RuntimeError),
     ],
 )
 def test_each_error_is_one_of_ours_and_the_built_in_that_it_resembles(name: str, builtin: type[Exception]) -> None:

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from traceview.api import Trace, find_traces, open, scan_all
+    from traceview.api import Trace, find_traces, losses_all, open, scan_all
     from traceview.errors import (
         DeclarationsMismatchError,
         DeclarationsNeededError,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         UnsupportedVersionError,
     )
     from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, Shape, Verdict, Window
+    from traceview.losses import Losses, LossState, LostExtent
     from traceview.rules import Rule, RuleSet, load_rules
     from traceview.selection import Selection
     from traceview.timeline import Timeline
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "traceview.api": ("Trace", "find_traces", "open", "scan_all"),
+    "traceview.api": ("Trace", "find_traces", "losses_all", "open", "scan_all"),
     "traceview.errors": (
         "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "MissingEventsError",
         "RuleFileError", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
@@ -44,6 +45,7 @@ _HOMES = {
     "traceview.findings": (
         "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
     ),
+    "traceview.losses": ("LossState", "Losses", "LostExtent"),
     "traceview.rules": ("Rule", "RuleSet", "load_rules"),
     "traceview.selection": ("Selection",),
     "traceview.timeline": ("Timeline",),
@@ -51,11 +53,11 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
-    "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity",
-    "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
-    "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "load_rules",
-    "open", "scan_all",
+    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "LossState",
+    "Losses", "LostExtent", "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult",
+    "Selection", "Severity", "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
+    "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__",
+    "find_traces", "load_rules", "losses_all", "open", "scan_all",
 ]  # fmt: skip
 
 

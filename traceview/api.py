@@ -15,6 +15,7 @@ from traceview.formats import FORMATS, Detection, detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
 from traceview.formats.log_grammar import event_name, explain
+from traceview.losses import Losses
 from traceview.rules import RuleSet, load_rules
 from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from traceview.detect.tellable import Tellable
     from traceview.timeline import Timeline
 
-__all__ = ["Trace", "find_traces", "open", "scan_all"]
+__all__ = ["Trace", "find_traces", "losses_all", "open", "scan_all"]
 
 SURE_IN_A_FOLDER = 0.4
 """A file of a directory is taken for a trace where a format is at least this sure of it."""
@@ -95,7 +96,21 @@ class Trace:
         (``7.2``, ``2.6.0-rc3``); None deduces it. Raises ValueError for text that is no release.
         """
         chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
-        scanner = Scanner(self.vocabulary, chosen, keep_witness=keep_witness, qemu=Dating.given(qemu) if qemu else None)
+        dating = Dating.given(qemu) if qemu else None
+        return self._run(Scanner(self.vocabulary, chosen, keep_witness=keep_witness, qemu=dating))
+
+    def losses(self, rules: RuleSet | Iterable[str] | None = None, *, qemu: str | None = None) -> Losses:
+        """Return the lost extents: what violated windows left on the old image, and what became of it.
+
+        `rules` and `qemu` are those of `scan`; of the rules, those count that can mean lost data.
+        """
+        chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+        dating = Dating.given(qemu) if qemu else None
+        scanner = Scanner(self.vocabulary, chosen.losing(), keep_losses=True, qemu=dating)
+        self._run(scanner)
+        return scanner.losses
+
+    def _run(self, scanner: Scanner) -> ScanResult:
         reader = self._reader()
         for batch in reader.batches(scanner.wanted):
             scanner.feed(batch)
@@ -299,9 +314,52 @@ def scan_all(
     `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of them and lets the
     others go on (None raises).
     """
-    declared = read_declarations(trace_events) if trace_events is not None else None
     chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
     result = ScanResult()
+
+    def take(trace: Trace) -> None:
+        on_trace(trace)
+        result.merge(trace.scan(chosen, keep_witness=keep_witness, qemu=qemu))
+
+    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
+    return result
+
+
+def losses_all(
+    paths: Iterable[str | Path],
+    *,
+    format: str | None = None,
+    trace_events: str | Path | None = None,
+    rules: RuleSet | Iterable[str] | None = None,
+    qemu: str | None = None,
+    max_bytes: int | None = None,
+    jobs: int | None = None,
+    on_trace: Callable[[Trace], None] = lambda _trace: None,
+    on_error: Callable[[TraceviewError], None] | None = None,
+) -> Losses:
+    """Return the lost extents of files and directories; what it takes is told at `scan_all`."""
+    chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+    losses = Losses()
+
+    def take(trace: Trace) -> None:
+        on_trace(trace)
+        losses.merge(trace.losses(chosen, qemu=qemu))
+
+    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
+    return losses
+
+
+def _each(
+    paths: Iterable[str | Path],
+    format: str | None,
+    trace_events: str | Path | None,
+    max_bytes: int | None,
+    jobs: int | None,
+    take: Callable[[Trace], None],
+    on_error: Callable[[TraceviewError], None] | None,
+) -> None:
+    """Open each trace of files and directories, and let it be taken."""
+    declared = read_declarations(trace_events) if trace_events is not None else None
     for path in paths:
         try:
             files = find_traces(path)
@@ -312,12 +370,9 @@ def scan_all(
         for file in files:
             beside = declarations_beside(file) if in_folder and declared is None else None
             try:
-                trace = open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes, jobs=jobs)
-                on_trace(trace)
-                result.merge(trace.scan(chosen, keep_witness=keep_witness, qemu=qemu))
+                take(open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes, jobs=jobs))
             except TraceviewError as e:
                 _raise_or_tell(e, on_error)
-    return result
 
 
 def _raise_or_tell(error: TraceviewError, on_error: Callable[[TraceviewError], None] | None) -> None:

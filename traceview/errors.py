@@ -12,7 +12,11 @@
     ├── GrammarError             (also ValueError)         text that a grammar refuses
     ├── RuleFileError            (also ValueError)         a rule file that makes no sense
     ├── UnknownNameError         (also LookupError)        an event, rule, format or finding that is not there
-    └── MissingEventsError       (also LookupError)        a table asked of a trace that lacks its events
+    ├── MissingEventsError       (also LookupError)        a table asked of a trace that lacks its events
+    ├── ImageMapError            (also ValueError)         no output of qemu-img map, or one that cannot be read
+    ├── ImageError               (also OSError)            an image that cannot be opened, read or written
+    ├── UndoFileError            (also ValueError)         no undo file of a repair, or a damaged one
+    └── RepairRefusedError       (also RuntimeError)       a repair that would do harm, or might
 
 Each message says which file, where in it, what was expected, what was found, and what to do next.
 """
@@ -26,11 +30,15 @@ __all__ = [
     "DeclarationsMismatchError",
     "DeclarationsNeededError",
     "GrammarError",
+    "ImageError",
+    "ImageMapError",
     "MissingEventsError",
+    "RepairRefusedError",
     "RuleFileError",
     "TraceNotFoundError",
     "TraceReadError",
     "TraceviewError",
+    "UndoFileError",
     "UnknownFormatError",
     "UnknownNameError",
     "UnsupportedVersionError",
@@ -84,6 +92,22 @@ class UnknownNameError(TraceviewError, LookupError):
 
 class MissingEventsError(TraceviewError, LookupError):
     """A table was asked for that the events of this trace cannot fill."""
+
+
+class ImageMapError(TraceviewError, ValueError):
+    """A file that is no output of ``qemu-img map --output=json``, or cannot be read."""
+
+
+class ImageError(TraceviewError, OSError):
+    """An image of a disk that cannot be opened, read or written, by us or by QEMU's tools."""
+
+
+class UndoFileError(TraceviewError, ValueError):
+    """A file that is no undo file of a repair, or one that is damaged."""
+
+
+class RepairRefusedError(TraceviewError, RuntimeError):
+    """A repair, or a step of one, that is not done because it would do harm, or might."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -76,15 +76,20 @@ def test_what_is_left_is_what_was_lost_less_what_was_rewritten(
     lost: list[Extent], writes: list[Extent], cut: int
 ) -> None:
     tracker = tracker_after(lost, writes, cuts=(min(cut, len(writes)),))
-    left, rewritten = tracker.left(7, DRIVE)
+    left, made_good = tracker.left(7, DRIVE), tracker.made_good(7, DRIVE)
     assert octets(*left) == octets(*lost) - octets(*writes)
-    assert rewritten == len(octets(*lost) & octets(*writes))
+    assert octets(*(e for e, _ in made_good)) == octets(*lost) & octets(*writes)
+    assert sum(e.length for e, _ in made_good) == len(octets(*lost) & octets(*writes))
     assert sum(e.length for e in left) == len(octets(*left))
+    for extent, mark in made_good:  # by the first write that touches it
+        first = next(i for i, w in enumerate(writes, 1) if octets(w) & octets(extent))
+        assert mark.record == first
 
 
 def test_a_window_that_is_not_followed_lacks_nothing() -> None:
-    assert tracker_after([Extent(0, 8)], []).left(8, DRIVE) == ([], 0)
-    assert tracker_after([Extent(0, 8)], []).left(7, OTHER_DRIVE) == ([], 0)
+    tracker = tracker_after([Extent(0, 8)], [Extent(0, 4)])
+    for window, writer in ((8, DRIVE), (7, OTHER_DRIVE)):
+        assert (tracker.left(window, writer), tracker.made_good(window, writer)) == ([], [])
 
 
 # in a scan

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import advice, known, rules, scan, tables
+from traceview.cli import advice, extents, known, rules, scan, tables
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -48,6 +48,9 @@ app.command("scan", short_help="Find guest I/O in quiet windows, and what it cos
     scan.scan
 )
 app.command("show", short_help="Draw the interleaving of one finding.", epilog=scan.SHOW_EXAMPLES)(scan.show)
+app.command(
+    "extents", short_help="List the bytes that were lost, and where they are.", epilog=extents.EXTENTS_EXAMPLES
+)(extents.extents)
 app.command("windows", short_help="List every window with its verdict.", epilog=tables.WINDOWS_EXAMPLES)(tables.windows)
 app.command("requests", short_help="List every guest request, step by step.", epilog=tables.REQUESTS_EXAMPLES)(
     tables.requests

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from traceview.report.known import DOCUMENT_FORMATS, SCAN_FORMATS, TABLE_FORMATS
+from traceview.report.known import DOCUMENT_FORMATS, EXTENT_FORMATS, SCAN_FORMATS, TABLE_FORMATS
 
 if TYPE_CHECKING:
     from traceview.rules import RuleSet
@@ -19,6 +19,7 @@ __all__ = [
     "FAIL_ON",
     "INPUT_FORMATS",
     "DocumentFormatOption",
+    "ExtentFormatOption",
     "FailOnOption",
     "Formats",
     "InputFormatOption",
@@ -112,6 +113,14 @@ DocumentFormatOption = Annotated[
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete(*DOCUMENT_FORMATS, *INPUT_FORMATS),
         help="How to print (text, json), or what the input is (log, simpletrace) where its content must not decide.",
+    ),
+]  # fmt: skip
+ExtentFormatOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="FORMAT", autocompletion=_complete(*EXTENT_FORMATS, *INPUT_FORMATS),
+        help="How to print (text, json, csv), or what the input is (log, simpletrace) where its content must not "
+        "decide; repeatable for both.",
     ),
 ]  # fmt: skip
 PlainFormatOption = Annotated[

@@ -9,6 +9,7 @@ import numpy as np
 
 from traceview.events import Int64Array, distinct
 from traceview.findings import Extent
+from traceview.timeline.marks import Mark
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 
 __all__ = ["ANY_DEVICE", "LossTracker", "common_extents", "copied_by_jobs", "merge_extents", "written_by_guests"]
@@ -50,16 +51,16 @@ class _Loss:
         self.since = since
         self.until: int | None = None
         self.left = extents
-        self.rewritten = 0
+        self.made_good: list[tuple[Extent, Mark]] = []
 
-    def overwrite(self, start: int, end: int) -> None:
+    def overwrite(self, start: int, end: int, mark: Mark) -> None:
         kept: list[Extent] = []
         for extent in self.left:
             a, b = max(extent.offset, start), min(extent.end, end)
             if a >= b:
                 kept.append(extent)
                 continue
-            self.rewritten += b - a
+            self.made_good.append((Extent(a, b - a), mark))
             kept += [Extent(extent.offset, a - extent.offset), Extent(b, extent.end - b)]
         self.left = [e for e in kept if e.length > 0]
 
@@ -122,10 +123,11 @@ class LossTracker(Generic[W]):
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
             hits = np.flatnonzero(_touched(self._all_left(writer), start, end))
-            for record, a, b in zip(*(c[hits].tolist() for c in (table.record[rows], start, end)), strict=True):
+            marks = Mark.all_at(table, rows[hits])
+            for mark, a, b in zip(marks, start[hits].tolist(), end[hits].tolist(), strict=True):
                 for loss in losses:
-                    if record > loss.since and (loss.until is None or record <= loss.until):
-                        loss.overwrite(a, b)
+                    if mark.record > loss.since and (loss.until is None or mark.record <= loss.until):
+                        loss.overwrite(a, b, mark)
             if len(hits):
                 self._merged.pop(writer, None)
                 self._by_writer[writer] = [x for x in losses if x.left]
@@ -145,7 +147,12 @@ class LossTracker(Generic[W]):
             merged = self._merged[writer] = merge_extents(e for loss in self._by_writer[writer] for e in loss.left)
         return merged
 
-    def left(self, window: W, writer: int) -> tuple[list[Extent], int]:
-        """Return what a window still lacks that a writer could make good, and how many bytes were made good."""
+    def left(self, window: W, writer: int) -> list[Extent]:
+        """Return what a window still lacks that a writer could make good."""
         loss = self._losses.get(window, {}).get(writer)
-        return (loss.left, loss.rewritten) if loss is not None else ([], 0)
+        return loss.left if loss is not None else []
+
+    def made_good(self, window: W, writer: int) -> list[tuple[Extent, Mark]]:
+        """Return what a writer made good of what a window lost, each piece with the record of the write."""
+        loss = self._losses.get(window, {}).get(writer)
+        return loss.made_good if loss is not None else []

@@ -113,9 +113,15 @@ class Inside:
         inside = (*clause.forbid, *clause.allow, *clause.guard, *clause.starved)
         compared = {str(c.value) for p in inside for c in p.conditions if c.of_opening}
         self.of_opening = compared | ({clause.executor.role} if clause.executor is not None else set())
+        self._waiting: dict[int, KeyedWindow] = {}
+        """By its id(), each window that something was on its way at, and may still end in."""
         self._meanings = frozenset(m for p in inside for m in p.word.meanings)
         if rule.template is Template.COUNTER:
             self._meanings |= set(BEGUN)
+
+    def wait(self, window: KeyedWindow) -> None:
+        """Take a window that opens while something is on its way."""
+        self._waiting[id(window)] = window
 
     def look(self, table: MeaningTable, present: frozenset[int], spans: Spans) -> None:
         """Note in each window what stands in it, of a table in which the meanings `present` occur."""
@@ -137,13 +143,19 @@ class Inside:
 
     def _note_pending(self, table: MeaningTable, allowed: Mapping[int, Int64Array], spans: Spans) -> None:
         """Note the ends of requests that were on their way when their window opened: most windows have none."""
-        for pattern in self._clause.forbid:
+        for pattern in self._clause.forbid if self._waiting else ():
             ends = matching_rows(table, pattern)
-            for window, first, last in spans.all():
-                if window.pending is not None and window.pending.requests:
+            for window in list(self._waiting.values()):
+                found = [(first, last) for w, first, last in spans.of(window.key) if w is window]
+                for first, last in found:
+                    assert window.pending is not None
                     own = ends[~np.isin(ends, allowed[id(window)])] if id(window) in allowed else ends
                     rows = np.array(window.pending.ended(table, own, first, last), dtype=np.int64)
                     _take(table, window, rows, np.full(len(rows), _HAPPENING, dtype=np.int8))
+        for window in list(self._waiting.values()):
+            is_open = any(w is window and last == len(table) for w, _, last in spans.of(window.key))
+            if not (is_open and window.pending is not None and window.pending.requests):
+                del self._waiting[id(window)]
 
     def _all_of(
         self, table: MeaningTable, patterns: Sequence[Pattern], spans: Spans

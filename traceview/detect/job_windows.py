@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from traceview.detect.matching import row_matches
 from traceview.detect.needs import Seen, lacking
@@ -14,15 +16,19 @@ from traceview.vocabulary import Meaning, Row
 
 __all__ = ["JobWindow", "JobWindows"]
 
-_POINTS: dict[str, Callable[[Job], Mark | None]] = {
-    "job_running": lambda job: job.running,
-    "job_working": lambda job: job.working,
-    "job_drained": lambda job: job.drained,
-    "job_left": lambda job: job.left_coroutine,
-    "job_switched": lambda job: job.switched,
-    "job_moved_on": lambda job: job.moved_on,
+_POINTS = {
+    "job_running": "running",
+    "job_working": "working",
+    "job_drained": "drained",
+    "job_left": "left_coroutine",
+    "job_switched": "switched",
+    "job_moved_on": "moved_on",
 }
-"""Where the timeline says that a job passed a point, by the word for it."""
+"""By the word for a point that a job passes, where the timeline keeps it."""
+_points_of: Callable[[Job], tuple[Mark | None, ...]] = attrgetter(*_POINTS.values())
+_CANCEL, _AFTER, _CONFIRM, _OPEN, _CLOSE = range(5)
+_Use = tuple[int, int]
+"""A clause, and which of its edges something is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class _JobState:
 
     states: list[_State]
     taken: set[str] = field(default_factory=set)
-    points: dict[str, Mark] = field(default_factory=dict)
+    points: tuple[Mark | None, ...] = (None,) * len(_POINTS)
     """Where the job passed its points, as far as was known after the last record."""
 
 
@@ -70,15 +76,16 @@ class JobWindows:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._clauses = [(rule, clause) for rule in rules for clause in rule.windows]
-        self._by_meaning: dict[Meaning, list[int]] = {}
-        self._by_point: dict[str, list[int]] = {}
-        """The clauses that a record of a meaning, or a point that a job passes, can open, close and the like."""
+        self._by_meaning: dict[Meaning, list[tuple[Pattern, list[_Use]]]] = {}
+        """What records of a meaning can open, close and the like: each pattern once, with all clauses that have it."""
+        self._by_point: dict[str, list[_Use]] = {}
         for i, (_, clause) in enumerate(self._clauses):
-            for p in clause.edges:
-                if p.word.point:
-                    self._by_point.setdefault(p.word.name, []).append(i)
-                for meaning in () if p.word.point else p.word.meanings:
-                    self._by_meaning.setdefault(meaning, []).append(i)
+            for kind, patterns in enumerate((clause.cancel, clause.after, clause.confirm, clause.open, clause.close)):
+                for p in patterns:
+                    if p.word.point:
+                        self._by_point.setdefault(p.word.name, []).append((i, kind))
+                    for meaning in () if p.word.point else p.word.meanings:
+                        self._note_use(meaning, p, (i, kind))
         self._stand_ins = {
             rule.id: {p.word.name for c in rule.windows if c.evidence is Evidence.PROXY for p in (*c.open, *c.close)}
             for rule, _ in self._clauses
@@ -87,6 +94,14 @@ class JobWindows:
         self._exactly: set[str] = set()
         """The rules of which some job's window was bounded by exact evidence."""
         self._states: dict[int, tuple[Job, _JobState]] = {}
+
+    def _note_use(self, meaning: Meaning, pattern: Pattern, use: _Use) -> None:
+        known = self._by_meaning.setdefault(meaning, [])
+        for other, uses in known:
+            if (other.word, other.conditions) == (pattern.word, pattern.conditions):
+                uses.append(use)
+                return
+        known.append((pattern, [use]))
 
     @property
     def meanings(self) -> frozenset[Meaning]:
@@ -142,35 +157,34 @@ class JobWindows:
     def _step(self, job: Job, row: Row, *, own: bool) -> Iterator[JobWindow]:
         """Advance a job by a record; `own` if the record is about it and not only a point of it."""
         job_state = self._state(job)
-        known = {name: point for name, at in _POINTS.items() if (point := at(job)) is not None}
-        points = {name: point for name, point in known.items() if job_state.points.get(name) is not point}
-        undone = not (job_state.points.keys() <= known.keys())
-        job_state.points = known
-        asked = set(self._by_meaning.get(row.meaning, ())) if own else set()
-        asked.update(*(self._by_point.get(name, ()) for name in points))
-        if not (asked or undone):
+        before, job_state.points = job_state.points, _points_of(job)
+        passed: dict[int, dict[int, Mark]] = {}
+        """By clause, which of its edges are passed, and where: a point maybe before this record, which tells it."""
+        if own:
+            hits = [uses for p, uses in self._by_meaning.get(row.meaning, ()) if row_matches(row, p)]
+            if hits:
+                mark = Mark.of(row)
+                for i, kind in itertools.chain(*hits):
+                    passed.setdefault(i, {})[kind] = mark
+        moved = job_state.points != before
+        for name, point, old in zip(_POINTS, job_state.points, before, strict=True) if moved else ():
+            if point is not None and point is not old:
+                for i, kind in self._by_point.get(name, ()):
+                    edges = passed.setdefault(i, {})
+                    edges[kind] = min(point, edges.get(kind, point), key=_record)
+        if not (passed or moved):
             return
-        mark = Mark.of(row)
-
-        def fits(patterns: Iterable[Pattern]) -> Mark | None:
-            """Return where the first of the patterns fits, maybe before this record, which tells of it; or None."""
-            found = [points[p.word.name] for p in patterns if p.word.name in points]
-            here = own and any(
-                not p.word.point and row.meaning in p.word.meanings and row_matches(row, p) for p in patterns
-            )
-            return min([*found, mark] if here else found, key=_record, default=None)
-
         closing = {}
-        for i in sorted(asked):
+        for i in sorted(passed):
             _, clause = self._clauses[i]
-            state = job_state.states[i]
-            if fits(clause.cancel):
+            state, edges = job_state.states[i], passed[i]
+            if _CANCEL in edges:
                 state.after, state.opened = False, None
-            if fits(clause.after):
+            if _AFTER in edges:
                 state.after = True
-            if fits(clause.confirm):
+            if _CONFIRM in edges:
                 state.confirmed = True
-            opens, closes = fits(clause.open), fits(clause.close)
+            opens, closes = edges.get(_OPEN), edges.get(_CLOSE)
             if opens and not (state.after or not clause.after):
                 opens = None
             # What closes a window and opens one closes first; what only opens one, and would close it too, opens it.
@@ -184,12 +198,13 @@ class JobWindows:
                 self._see(i, state, clause.close)
                 closing[i] = closes
         # What undoes a point, or moves it, undoes the window that it opened.
-        for i, (_, clause) in enumerate(self._clauses) if undone or points else ():
+        for i, (_, clause) in enumerate(self._clauses) if moved else ():
             state = job_state.states[i]
             if state.opened is not None and all(p.word.point for p in clause.open):
-                still = [at for p in clause.open if (at := _POINTS[p.word.name](job)) is not None]
+                still = [at for p in clause.open if (at := getattr(job, _POINTS[p.word.name])) is not None]
                 state.opened = min(still, key=_record, default=None)
-        yield from self._close(job, job_state, closing)
+        if closing:
+            yield from self._close(job, job_state, closing)
 
     def _see(self, index: int, state: _State, edge: Iterable[Pattern]) -> None:
         """Note that a window of a clause was seen to open or close, by a word that stand-ins do not share."""

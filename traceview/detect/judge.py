@@ -100,7 +100,7 @@ class Judge:
             job_kind=job.kind, node=job.node, target=job.target, pivoted=bool(job.pivoted) or job.presumed_to_pivot,
             open=candidate.open, close=candidate.close, shape=shape, shape_reason=shape_reason, requests=requests,
             ends_in_switch=self._ends_in_switch(candidate),
-            target_image=known.names.images.get(job.target, ""), witness=candidate.witness, subject="job",
+            target_image=known.names.image(job.target, candidate.end_record), witness=candidate.witness, subject="job",
             key=job.key, happenings=happenings, severities=candidate.rule.severities, about=candidate.clause.about,
             opening=words_of(candidate.clause.open), closing=words_of(candidate.clause.close),
         )  # fmt: skip

@@ -130,6 +130,8 @@ class KeyedClause:
             node, blk = (key if self.rule.subject == kind else 0 for kind in ("node", "blk"))
             earlier = self._buffer.between(mark.record - LOOK_BACK, mark.record)
             window.pending = Pending(earlier, node, (blk,) if blk else ())
+            if window.pending.requests:
+                self._inside.wait(window)
         return window
 
     def _pair(self, table: MeaningTable) -> tuple[Spans, list[KeyedWindow]]:

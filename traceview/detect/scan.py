@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Iterable
 
 from traceview.detect.accounts import Accounts
 from traceview.detect.anchors import ANCHORS, find_anchors
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.candidates import Candidate, collect
+from traceview.detect.in_flight import ENDS
 from traceview.detect.job_windows import JobWindow, JobWindows
 from traceview.detect.judge import Judge, Known
 from traceview.detect.judge_keyed import NO_TIMES, KeyedJudge
 from traceview.detect.keyed_windows import KeyedWindows
+from traceview.detect.ledger import Judged, Ledger
 from traceview.detect.needs import Namer, Seen
 from traceview.detect.pending import LOOK_BACK
 from traceview.detect.telling import findings_of, told_once
 from traceview.detect.unjudged import Jobs, cover, find_unjudged
-from traceview.events import EventBatch, EventForm, ReadStats, distinct
-from traceview.findings import ScanResult, Severity, TraceSummary, Verdict, Window
+from traceview.events import EventBatch, EventForm, Gap, ReadStats, distinct
+from traceview.findings import ScanResult, Severity, TraceSummary, Verdict
+from traceview.losses import Horizon, Losses, LostExtent
 from traceview.rules import RuleSet
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
+from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import FRAME_MEANINGS
 from traceview.timeline.ownership import Ownership
@@ -41,24 +47,28 @@ WITNESS_MEANINGS = frozenset({
     Meaning.DMA_START,
 })  # fmt: skip
 """What is decoded, too, when the interleaving around a window is to be shown."""
-_SWITCHES = (Step.EXITED, Step.SWITCHED, Step.MOVED_ON)
+LOSS_MEANINGS = frozenset((*ENDS, Meaning.DMA_START, Meaning.QMP_COMMAND))
+"""What is decoded, too, when lost extents are to be told."""
+_SWITCHES = (Step.SWITCHED, Step.MOVED_ON)
 
 
 class Scanner:
     """Feed it the batches of one trace in order, then ask for the result.
 
-    With `keep_witness` the records around each window that has requests are kept with it. `qemu` is the release that
-    wrote the trace, where the user knows it.
+    With `keep_witness` the records around each window that has requests are kept with it; with `keep_losses` it can
+    tell the lost extents, too. `qemu` is the release that wrote the trace, where the user knows it.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, rules: RuleSet, *, keep_witness: bool = False, qemu: Dating | None = None
-    ) -> None:
+        self, vocabulary: Vocabulary, rules: RuleSet, *, keep_witness: bool = False, keep_losses: bool = False,
+        qemu: Dating | None = None,
+    ) -> None:  # fmt: skip
         self._vocabulary = vocabulary
         self._rules = rules
         self._keep_witness = keep_witness
         self._qemu = qemu
         self._meanings = SCAN_MEANINGS | rules.meanings | (WITNESS_MEANINGS if keep_witness else frozenset())
+        self._meanings |= LOSS_MEANINGS if keep_losses else frozenset()
         self._names = NameTracker()
         self._jobs = JobTracker()
         self._devices = DeviceMap()
@@ -68,17 +78,21 @@ class Scanner:
         self._seen: Seen = set()
         self._windows = JobWindows([r for r in rules if r.of_jobs])
         self._bounding = self._windows.meanings.difference(ANCHORS)
+        self._bounding |= {Meaning.QMP_COMMAND} if keep_losses else frozenset()
         self._every_look = self._windows.every_look
         counting = frozenset().union(*(c.counting for r in self._windows.rules for c in r.windows))
         self._buffer = RowBuffer(counting)
         self._keyed = KeyedWindows(rules, self._buffer)
         self._accounts = Accounts()
+        self._ledger = Ledger(self._accounts, self._names) if keep_losses else None
         self._candidates: list[Candidate] = []
         self._standing: dict[int, JobWindow] = {}
         """Of the candidates, those that do not close, by their index."""
         self._ended: list[Job] = []
         self._forms: dict[int, EventForm] = {}
         self._last_record = 0
+        self.losses = Losses()
+        """What was lost, when all of the trace was read and it was asked for."""
         self._threads: set[int] = set()
 
     def wanted(self, name: str) -> bool:
@@ -109,6 +123,8 @@ class Scanner:
         for row in table.rows(anchors if changes is None else anchors | changes):
             self._anchor(row)
         self._accounts.feed(table)
+        if self._ledger is not None:
+            self._ledger.feed(table)
         self._keyed.feed(table)
         retain = self._windows.retain_from()
         # A window may open at the very next record, in the iteration that has begun.
@@ -126,15 +142,32 @@ class Scanner:
         if row.meaning in NameTracker.MEANINGS:
             self._names.feed(row)
             return
+        if row.meaning is Meaning.QMP_COMMAND and self._ledger is not None:
+            self._ledger.command(row.text())
+            return
         steps = list(self._jobs.feed(row))
+        if row.meaning is Meaning.JOB_START and self._ledger is not None and self._jobs.subject is not None:
+            self._ledger.started(self._jobs.subject)
+        if self._jobs.subject is None and not steps:
+            return
         for window in self._windows.feed(row, self._jobs.subject, steps):
             self._take(window, row.record)
+        if row.meaning is Meaning.PIVOT and self._jobs.subject is not None:
+            self._moved(self._jobs.subject, row.record)
         for step, job in steps:
-            if step in _SWITCHES or (step is Step.FINISHED and job.told_by_its_end):
-                self._accounts.moved(job)
+            if step in _SWITCHES:
+                # A request that shows the switch by reaching the target is the first of those that do.
+                self._moved(job, row.record - (row.meaning is Meaning.REACH))
             if step is Step.FINISHED:
+                if job.exit is not None or job.told_by_its_end:
+                    self._moved(job, row.record)
                 self._accounts.finished(job, row.record)
                 self._ended.append(job)
+
+    def _moved(self, job: Job, record: int) -> None:
+        """Take the switch of a job to its target, as far as it is known where that is."""
+        if self._accounts.moved(job, record) and self._ledger is not None:
+            self._ledger.moved(job, record)
 
     def _take(self, window: JobWindow, record: int) -> None:
         """Take a window in, which closes or ends at a record."""
@@ -149,6 +182,8 @@ class Scanner:
         if window.close is None:
             self._standing[len(self._candidates)] = window
         self._accounts.take(len(self._candidates), candidate)
+        if self._ledger is not None:
+            self._ledger.take(len(self._candidates), candidate, self._buffer)
         self._candidates.append(candidate)
 
     def finish(self, path: str, format_id: str, stats: ReadStats) -> ScanResult:
@@ -164,7 +199,8 @@ class Scanner:
             1000 if text else 100, self._last_record,
         )  # fmt: skip
         passed_over: dict[str, str] = {}
-        windows, needed = self._judged(Judge(known), passed_over)
+        judged_jobs, needed = self._judged(Judge(known), passed_over)
+        windows = [w for _, _, w in judged_jobs]
         keyed = KeyedJudge(known, self._keyed.last_ns, tells_threads=len(self._threads) > 1)
         keyed_windows, unlisted = keyed.judge_all(
             self._keyed.windows, self._keyed.unlisted(stats.gaps, self._seen, dating.span)
@@ -189,7 +225,11 @@ class Scanner:
             unjudged=unjudged, contexts=self._names.contexts,
             coverage=cover(known.namer, self._rules, covered, keyed.passed_over | passed_over, self._seen),
         )  # fmt: skip
-        return ScanResult([summary], windows, findings_of(windows, self._rules, dating))
+        result = ScanResult([summary], windows, findings_of(windows, self._rules, dating))
+        if self._ledger is not None:
+            extents = self._ledger.extents(judged_jobs, windows, known)
+            self.losses = Losses(result, extents, [_horizon(self._ledger.last, extents, stats.gaps)])
+        return result
 
     def _counted(self) -> list[tuple[int, Candidate]]:
         """Return the candidates, with their index, without the windows that do not close and are not to be told."""
@@ -197,12 +237,13 @@ class Scanner:
         passed_over = {i for i, w in self._standing.items() if id(w) not in chosen}
         return [(i, c) for i, c in enumerate(self._candidates) if i not in passed_over]
 
-    def _judged(self, judge: Judge, passed_over: dict[str, str]) -> tuple[list[Window], list[tuple[str, ...]]]:
+    def _judged(self, judge: Judge, passed_over: dict[str, str]) -> tuple[list[Judged], list[tuple[str, ...]]]:
         """Return the windows of jobs with their verdicts, and the events that some would have needed.
 
         Those that the trace cannot show, of rules that need not be judged, are passed over.
         """
-        windows, needed = [], []
+        windows: list[Judged] = []
+        needed: list[tuple[str, ...]] = []
         for index, candidate in self._counted():
             window = judge.judge(candidate, self._accounts.excused(index, candidate))
             if window.severity is Severity.DATA_LOSS:
@@ -214,5 +255,11 @@ class Scanner:
                 passed_over[candidate.rule.id] = f"windows of it are not judged: {window.reason}"
                 continue
             needed += missing
-            windows.append(window)
+            windows.append((index, candidate, window))
         return windows, needed
+
+
+def _horizon(last: Mark | None, extents: Iterable[LostExtent], gaps: Iterable[Gap]) -> Horizon:
+    """Return until when it is known what was rewritten."""
+    first = min((e.written.record for e in extents), default=None)
+    return Horizon(last, next((g for g in gaps if first is not None and g.between(first, sys.maxsize)), None))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["DOCUMENT_FORMATS", "SCAN_FORMATS", "TABLE_FORMATS"]
+__all__ = ["DOCUMENT_FORMATS", "EXTENT_FORMATS", "SCAN_FORMATS", "TABLE_FORMATS"]
 
 SCAN_FORMATS = ("text", "json", "jsonl")
 DOCUMENT_FORMATS = ("text", "json")
+EXTENT_FORMATS = ("text", "json", "csv")
 TABLE_FORMATS = ("text", "csv", "jsonl", "parquet")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from traceview.errors import UnknownNameError, nearest
-from traceview.rules.model import Rule
+from traceview.rules.model import Rule, Severity
 from traceview.vocabulary import Meaning
 
 __all__ = ["RuleSet"]
@@ -49,6 +49,10 @@ class RuleSet:
             return self
         chosen = {self[name].id for name in names}
         return RuleSet(replace(r, must_judge=True) for r in self if r.id in chosen)
+
+    def losing(self) -> RuleSet:
+        """Return the rules of which a violated window can mean lost data."""
+        return RuleSet(r for r in self if any(s.severity is Severity.DATA_LOSS for s in r.severities))
 
     @property
     def meanings(self) -> frozenset[Meaning]:

@@ -95,6 +95,11 @@ def requests_frame(requests: Iterable[GuestRequest], names: NameTracker) -> pd.D
     return frame_of(rows, columns)
 
 
+def _last(job: Job) -> int | None:
+    """Return the record at which what is known of a job ends."""
+    return _record(job.exit_done or job.ended or job.switched or job.exit or job.start)
+
+
 def jobs_frame(jobs: Iterable[Job], names: NameTracker) -> pd.DataFrame:
     """Return one row a job: its nodes and their files, the records of its steps, `ret`, whether the guest was moved."""
     columns = {
@@ -106,8 +111,8 @@ def jobs_frame(jobs: Iterable[Job], names: NameTracker) -> pd.DataFrame:
     }  # fmt: skip
     rows = (
         (
-            pointer(j.key), j.kind, pointer(j.node), names.images.get(j.node, ""),
-            pointer(j.target) if j.target else "", names.images.get(j.target, ""), _record(j.start),
+            pointer(j.key), j.kind, pointer(j.node), names.image(j.node, _last(j)),
+            pointer(j.target) if j.target else "", names.image(j.target, _last(j)), _record(j.start),
             _record(j.last_look), _record(j.before_drain), _record(j.drained), _record(j.deferred), _record(j.exit),
             _record(j.exit_done), _record(j.completed), _record(j.switched), _time(j.start),
             _time(j.exit_done or j.ended or j.exit or j.completed), j.ret, j.pivoted,

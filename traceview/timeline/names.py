@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from traceview.vocabulary import Meaning, Row
 
 __all__ = ["NameTracker"]
@@ -16,8 +18,8 @@ class NameTracker:
         self.contexts: dict[int, str] = {}
         self.blks: dict[int, str] = {}
         """The last name of each BlockBackend, ``""`` for one that was attached without a name."""
-        self.images: dict[int, str] = {}
-        """The file that each node was last opened with."""
+        self._opened: dict[int, tuple[list[int], list[str]]] = {}
+        """For each node, the records at which it was opened, and the files: a pointer is another node's later on."""
 
     def feed(self, row: Row) -> None:
         """Take a record of one of `MEANINGS`, in file order."""
@@ -27,7 +29,9 @@ class NameTracker:
             case Meaning.BLK_NAMED:
                 self.blks[row.role("blk")] = row.string("name")
             case Meaning.NODE_OPEN:
-                self.images[row.role("node")] = row.string("image")
+                records, files = self._opened.setdefault(row.role("node"), ([], []))
+                records.append(row.record)
+                files.append(row.string("image"))
             case _:
                 pass
 
@@ -35,9 +39,15 @@ class NameTracker:
         """Return the name of a BlockBackend, or its pointer as the trace prints it."""
         return self.blks.get(blk) or pointer(blk)
 
+    def image(self, node: int, at_record: int | None = None) -> str:
+        """Return the image file that a node was opened with last (before a record); ``""`` where it is not traced."""
+        records, files = self._opened.get(node, ((), ()))
+        opened = len(records) if at_record is None else bisect_right(records, at_record)
+        return files[opened - 1] if opened else ""
+
     def node(self, node: int) -> str:
         """Return the image file of a node, or its pointer as the trace prints it."""
-        return self.images.get(node) or pointer(node)
+        return self.image(node) or pointer(node)
 
     def context(self, ctx: int) -> str:
         """Return the name of an AioContext, or its pointer as the trace prints it."""

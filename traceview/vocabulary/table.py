@@ -14,6 +14,7 @@ from traceview.vocabulary.meanings import ROLES, Meaning, Op
 __all__ = ["Mask", "MeaningTable", "Row"]
 
 Mask = npt.NDArray[np.bool_]
+Ops = npt.NDArray[np.uint8]
 
 _MEANINGS = tuple(Meaning(i) for i in range(max(Meaning) + 1))
 _OPS = tuple(Op(i) for i in range(max(Op) + 1))
@@ -48,11 +49,13 @@ class MeaningTable:
 
     __slots__ = ("_binding", "_handed_over", "_lists", "batch", "found", "iteration", "meaning", "op", "roles")
 
-    def __init__(self, batch: EventBatch, binding: Binding, iteration: Int64Array | None = None) -> None:
+    def __init__(
+        self, batch: EventBatch, binding: Binding, iteration: Int64Array | None = None, op: Ops | None = None
+    ) -> None:
         self.batch = batch
         self._binding = binding
         self.meaning = binding.meanings(batch)
-        self.op = binding.ops(batch)
+        self.op = binding.ops(batch) if op is None else op
         self.iteration = np.zeros(len(batch), dtype=np.int64) if iteration is None else iteration
         self.roles = Roles(batch, binding)
         self._lists: dict[str, list[int]] = {}
@@ -109,7 +112,7 @@ class MeaningTable:
 
     def take(self, rows: Mask | Int64Array | slice) -> MeaningTable:
         """Return the table of the chosen rows."""
-        return MeaningTable(self.batch.take(rows), self._binding, self.iteration[rows])
+        return MeaningTable(self.batch.take(rows), self._binding, self.iteration[rows], self.op[rows])
 
     def between(self, first: int, last: int) -> MeaningTable:
         """Return the rows whose record number is from `first` to `last`, both included."""
@@ -145,7 +148,8 @@ class MeaningTable:
         if len(tables) == 1:
             return tables[0]
         batch = EventBatch.concat([t.batch for t in tables])
-        return cls(batch, tables[0]._binding, np.concatenate([t.iteration for t in tables]))
+        iteration, op = (np.concatenate([getattr(t, c) for t in tables]) for c in ("iteration", "op"))
+        return cls(batch, tables[0]._binding, iteration, op)
 
 
 class Row:
