@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DeclarationsMismatchError,
         DeclarationsNeededError,
         GrammarError,
+        ImageMapError,
         MissingEventsError,
         RuleFileError,
         TraceNotFoundError,
@@ -38,7 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "traceview.api": ("Trace", "find_traces", "losses_all", "open", "scan_all"),
     "traceview.errors": (
-        "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "MissingEventsError",
+        "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageMapError", "MissingEventsError",
         "RuleFileError", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
         "UnknownNameError", "UnsupportedVersionError",
     ),
@@ -53,11 +54,11 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "LossState",
-    "Losses", "LostExtent", "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult",
-    "Selection", "Severity", "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
-    "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__",
-    "find_traces", "load_rules", "losses_all", "open", "scan_all",
+    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageMapError",
+    "LossState", "Losses", "LostExtent", "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet",
+    "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError",
+    "TraceviewError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window",
+    "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
 ]  # fmt: skip
 
 
