@@ -16,7 +16,7 @@ from traceview.source.stream import Stream
 
 __all__ = ["DEFAULT_CHUNK", "HEAD_BYTES", "STDIN", "ByteSource", "ReadInto"]
 
-DEFAULT_CHUNK = 1 << 22
+DEFAULT_CHUNK = 1 << 23
 """Bytes asked for at a time; memory holds a few of these, whatever the size of the file."""
 HEAD_BYTES = 1 << 16
 """How many bytes a format may look at to recognise itself."""
