@@ -91,7 +91,7 @@ def test_what_is_seen_between_two_edges_needs_no_proof_that_all_would_have_been_
 
 
 def test_how_much_is_not_listed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("traceview.detect.keyed.MOST_KEPT", 2)
+    monkeypatch.setattr("traceview.detect.keyed_state.MOST_KEPT", 2)
     tale = told()
     tale.drained()
     for _ in range(5):

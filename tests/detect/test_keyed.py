@@ -284,13 +284,13 @@ def test_of_more_requests_than_a_thousand_the_first_thousand_are_kept_and_the_re
 def test_what_is_kept_of_a_window_is_bounded_however_it_comes(
     limit: int, kept: int, more: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("traceview.detect.keyed.MOST_KEPT", limit)
+    monkeypatch.setattr("traceview.detect.keyed_state.MOST_KEPT", limit)
     (window,) = of_all_cuts(flood(within=6), PLAIN)
     assert (len(window.requests), window.more) == (kept, more)
 
 
 def test_so_is_what_else_happens_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("traceview.detect.keyed.MOST_KEPT", 3)
+    monkeypatch.setattr("traceview.detect.keyed_state.MOST_KEPT", 3)
     tale = Tale()
     tale.drained()
     lines = [tale.detach_ctx() for _ in range(5)]

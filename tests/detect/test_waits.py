@@ -13,7 +13,7 @@ from tests.detect.ruled import Tale, of_all_cuts, rule, table_of
 from tests.timeline.story import BLOCK, DISK, DRIVE
 from traceview.api import Trace
 from traceview.detect.inside import Surroundings
-from traceview.detect.keyed import KeyedWindow
+from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.waits import LongWaits
 from traceview.events import NO_TIME
 from traceview.findings import Verdict

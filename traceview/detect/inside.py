@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.matching import RELATIONS, matching_rows
 from traceview.detect.pending import BEGUN
 from traceview.events import NO_TIME, Int64Array, distinct
@@ -21,16 +21,13 @@ from traceview.timeline.running import RunningContexts
 from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
 from traceview.vocabulary.words import Word
 
-if TYPE_CHECKING:
-    from traceview.detect.keyed import KeyedWindow
-
 __all__ = ["Inside", "Spans", "Surroundings"]
 
 _HAPPENING, _REQUEST, _EITHER_STEP = range(3)
 """As what a row is kept; of requests, whether only one step of them was asked for, or either."""
 _OPS = tuple(Op(i) for i in range(max(Op) + 1))
 Kinds = npt.NDArray[np.int8]
-Span = tuple["KeyedWindow", int, int]
+Span = tuple[KeyedWindow, int, int]
 """A window, and the rows of a table between which it is open."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from traceview.detect.judge import Known, doubt_of_order, other_release, words_of
-from traceview.detect.keyed import KeyedWindow
+from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.needs import lacking
 from traceview.events import NO_TIME, Gap
 from traceview.findings import Evidence, Happening, Request, Verdict, Window

@@ -1,92 +1,30 @@
 """Windows of everything but jobs: nodes, BlockBackends, contexts, devices. Their subject is a pointer in the records.
 
 Openings and closings are few and are paired one by one; what happens inside is looked for a table at a time, as the
-trace is read, so that a window that stays open for all of it costs no memory. What stands in a window is kept up to
-`MOST_KEPT`.
+trace is read, so that a window that stays open for all of it costs no memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Iterator
 
 import numpy as np
 
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.inside import Inside, Spans, Surroundings
+from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.matching import matching_rows
 from traceview.detect.pending import LOOK_BACK, Pending
-from traceview.events import NO_TIME, Int64Array
-from traceview.findings import Happening, Request
+from traceview.events import Int64Array
 from traceview.rules import Again, Pattern, Rule, Template, WindowClause
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import MeaningTable
 
-__all__ = ["KeyedClause", "KeyedWindow"]
+__all__ = ["KeyedClause"]
 
-T = TypeVar("T")
-
-MOST_KEPT = 1000
-"""Requests of one window that are kept, and happenings; more are counted."""
 _OPEN, _CLOSE, _CANCEL, _AFTER = range(4)
 _ALL = -1
 """The key of what makes all windows void."""
-
-
-class Kept(Generic[T]):
-    """The first `MOST_KEPT` of some things, in `items`, and how many `more` there were."""
-
-    __slots__ = ("items", "more")
-
-    def __init__(self) -> None:
-        self.items: list[T] = []
-        self.more = 0
-
-    @property
-    def room(self) -> int:
-        """How many more are kept."""
-        return MOST_KEPT - len(self.items)
-
-    def keep(self, items: Iterable[T], count: int) -> None:
-        """Take the next of them, of which there are `count`, and `items` those for which there is room."""
-        before = len(self.items)
-        self.items.extend(items)
-        self.more += count - (len(self.items) - before)
-
-
-@dataclass(slots=True)
-class KeyedWindow:
-    """One window. `roles` are those of its opening that something inside is compared with."""
-
-    rule: Rule
-    clause: WindowClause
-    key: int
-    open: Mark
-    roles: dict[str, int]
-    close: Mark | None = None
-    requests: Kept[Request] = field(default_factory=Kept)
-    submitted: Kept[Request] = field(default_factory=Kept)
-    """Requests as they were handed over, of which reaching the node counts where that is traced."""
-    happened: Kept[Happening] = field(default_factory=Kept)
-    held: int = 0
-    """How many records show that a guard was put to the test."""
-    ran: int = 0
-    """How many records had to be in some thread or context."""
-    untold: int = 0
-    """Of how many of them the trace does not tell it."""
-    progress_ns: int = NO_TIME
-    """When what the window may starve was last seen, or the window opened."""
-    starved_ns: int = 0
-    """The longest that nothing of it was seen."""
-    depth: int = 1
-    pending: Pending | None = None
-    """What was on its way when it opened, where that must not end inside."""
-
-    @property
-    def broken(self) -> bool:
-        """Whether something that is forbidden stands in it."""
-        return bool(self.requests.items or self.submitted.items or self.happened.items)
 
 
 class KeyedClause:

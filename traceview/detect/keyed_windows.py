@@ -10,7 +10,8 @@ import numpy as np
 
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.inside import Surroundings
-from traceview.detect.keyed import KeyedClause, KeyedWindow
+from traceview.detect.keyed import KeyedClause
+from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.needs import Seen, lacking
 from traceview.detect.waits import LongWaits
 from traceview.events import NO_TIME, Gap

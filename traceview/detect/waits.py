@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from traceview.detect.inside import Surroundings
-from traceview.detect.keyed import KeyedWindow
+from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.matching import matching_rows
 from traceview.events import NO_TIME, Int64Array, distinct
 from traceview.findings import Happening
