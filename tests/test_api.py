@@ -28,11 +28,12 @@ CLEAN = SAMPLES / "fixed" / "trace.log"
 BINARY = SAMPLES / "simpletrace-2.6" / "trace.bin"
 DECLARED = SAMPLES / "simpletrace-2.6" / "trace-events"
 PUBLIC = [
-    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageMapError",
-    "LossState", "Losses", "LostExtent", "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet",
-    "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError",
-    "TraceviewError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window",
-    "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
+    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageError",
+    "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "RepairRefusedError", "Request", "Rule",
+    "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace",
+    "TraceNotFoundError", "TraceReadError", "TraceviewError", "UndoFileError", "UnknownFormatError", "UnknownNameError",
+    "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "load_rules", "losses_all", "open",
+    "scan_all",
 ]  # fmt: skip
 
 
@@ -60,11 +61,11 @@ def test_the_type_checker_sees_the_names_that_there_are() -> None:
 
 def test_every_public_error_is_a_traceview_error_and_a_built_in() -> None:
     errors = [getattr(traceview, n) for n in PUBLIC if n.endswith("Error")]
-    assert len(errors) == 12
+    assert len(errors) == 15
     for error in errors:
         assert issubclass(error, TraceviewError)
         if error is not TraceviewError:
-            assert issubclass(error, OSError | ValueError | LookupError)
+            assert issubclass(error, OSError | ValueError | LookupError | RuntimeError)
 
 
 def test_another_name_is_an_attribute_error() -> None:

@@ -27,6 +27,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("losses",),
     ("image_map",),
     ("detect",),
+    ("repair",),
     ("report",),
     ("selection",),
     ("api",),

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
         DeclarationsMismatchError,
         DeclarationsNeededError,
         GrammarError,
+        ImageError,
         ImageMapError,
         MissingEventsError,
+        RepairRefusedError,
         RuleFileError,
         TraceNotFoundError,
         TraceReadError,
         TraceviewError,
+        UndoFileError,
         UnknownFormatError,
         UnknownNameError,
         UnsupportedVersionError,
@@ -39,9 +42,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "traceview.api": ("Trace", "find_traces", "losses_all", "open", "scan_all"),
     "traceview.errors": (
-        "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageMapError", "MissingEventsError",
-        "RuleFileError", "TraceNotFoundError", "TraceReadError", "TraceviewError", "UnknownFormatError",
-        "UnknownNameError", "UnsupportedVersionError",
+        "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageError", "ImageMapError",
+        "MissingEventsError", "RepairRefusedError", "RuleFileError", "TraceNotFoundError", "TraceReadError",
+        "TraceviewError", "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError",
     ),
     "traceview.findings": (
         "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
@@ -54,11 +57,12 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageMapError",
-    "LossState", "Losses", "LostExtent", "MissingEventsError", "Request", "Rule", "RuleFileError", "RuleSet",
-    "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace", "TraceNotFoundError", "TraceReadError",
-    "TraceviewError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window",
-    "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
+    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageError",
+    "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "RepairRefusedError", "Request", "Rule",
+    "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace",
+    "TraceNotFoundError", "TraceReadError", "TraceviewError", "UndoFileError", "UnknownFormatError", "UnknownNameError",
+    "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "load_rules", "losses_all", "open",
+    "scan_all",
 ]  # fmt: skip
 
 

@@ -22,9 +22,14 @@ from tests.cli import COMMAND, IN_OWN_PROCESS, run, run_alone, sample
 from tests.writers import PACK
 from traceview.cli import main
 from traceview.cli.progress import ProgressBar
+from traceview.repair.undo import Origin, UndoWriter
 
 LOSS = sample("lp1570134-case-1")
-COMMANDS = ("scan", "show", "windows", "requests", "events", "formats", "vocabulary", "suggest", "rules")
+SIZE = 17 << 20
+"""As large as the disk of that trace must be."""
+COMMANDS = (
+    "scan", "show", "repair", "verify", "windows", "requests", "events", "formats", "vocabulary", "suggest", "rules",
+)  # fmt: skip
 SUBCOMMANDS = ("rules check", "rules clauses", "rules show", "rules test")
 ON_DEFERRAL = """rule guest-io-behind-a-deferral {
   title "guest I/O behind a deferral" says "None may come." template forbidden-in-window subject job
@@ -84,6 +89,11 @@ def folder(tmp_path: Path) -> Path:
         shutil.copy(sample(name), tmp_path / "logs" / f"{name}.log")
     shutil.copy(sample("simpletrace-2.6", "trace.bin"), tmp_path / "trace.bin")
     shutil.copy(sample("simpletrace-2.6", "trace-events"), tmp_path / "trace-events-all")
+    (tmp_path / "old.img").write_bytes(b"\1" * SIZE)
+    (tmp_path / "new.img").write_bytes(b"\2" * SIZE)
+    undo = UndoWriter(tmp_path / "new.img.undo-20240516T101112Z", Origin("new.img", "raw", SIZE, "old.img", ""))
+    undo.finish()
+    undo.close()
     command = tmp_path / "bin" / "traceview"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m traceview "$@"\n', encoding="utf-8")

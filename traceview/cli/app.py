@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import advice, extents, known, rules, scan, tables
+from traceview.cli import advice, extents, known, repair, rules, scan, tables
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -51,6 +51,12 @@ app.command("show", short_help="Draw the interleaving of one finding.", epilog=s
 app.command(
     "extents", short_help="List the bytes that were lost, and where they are.", epilog=extents.EXTENTS_EXAMPLES
 )(extents.extents)
+app.command("repair", short_help="Copy lost bytes into the image that lacks them.", epilog=repair.REPAIR_EXAMPLES)(
+    repair.repair
+)
+app.command("verify", short_help="Compare the lost extents of two images.", epilog=repair.VERIFY_EXAMPLES)(
+    repair.verify
+)
 app.command("windows", short_help="List every window with its verdict.", epilog=tables.WINDOWS_EXAMPLES)(tables.windows)
 app.command("requests", short_help="List every guest request, step by step.", epilog=tables.REQUESTS_EXAMPLES)(
     tables.requests
