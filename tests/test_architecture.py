@@ -27,7 +27,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("losses",),
     ("image_map",),
     ("detect",),
-    ("repair",),
+    ("repair", "scene"),
     ("report",),
     ("selection",),
     ("api",),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from traceview.detect.tellable import Tellable
+    from traceview.scene import Scene
     from traceview.timeline import Timeline
 
 __all__ = ["Trace", "find_traces", "losses_all", "open", "scan_all"]
@@ -134,6 +135,23 @@ class Trace:
                 yield table
 
         return surroundings(window, tables())
+
+    def scene(
+        self, window: Window | None = None, *, title: str = "", subtitle: str = "",
+        span_ns: tuple[int, int] | None = None, records: tuple[int, int] | None = None,
+    ) -> Scene:  # fmt: skip
+        """Return what stands around a window of a scan, to be drawn; the trace is read anew.
+
+        `span_ns` is what to draw, by the trace's clock, `records` the first and the last record to look at; by default
+        the window with a margin. Raises TraceReadError for stdin and pipes, MissingEventsError where nothing is there.
+        """
+        from traceview.scene import build_scene, records_around  # noqa: PLC0415  (only what is drawn needs it)
+        from traceview.timeline import Timeline  # noqa: PLC0415
+
+        first, last = records if records is not None else records_around(window)
+        known = self.vocabulary.events.__contains__
+        timeline = Timeline.around(self.vocabulary, self.batches(known), first, last)
+        return build_scene(timeline, window, title=title, subtitle=subtitle, span_ns=span_ns)
 
     def tells(self, rules: RuleSet | Iterable[str] | None = None, *, qemu: str | None = None) -> Tellable:
         """Say what the trace tells: its events by what they mean, and which rules it can judge.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from traceview.errors import MissingEventsError
 from traceview.events import EventBatch
 from traceview.timeline.follow import Follower
+from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import Nesting, build_nesting
@@ -24,14 +25,15 @@ __all__ = ["Timeline"]
 class Timeline:
     """The timeline of a run of records, as tables made when they are asked for.
 
-    `table` holds the records; `names` what pointers are called. Each property is a pandas DataFrame described in
-    `traceview.timeline.frames`; it raises MissingEventsError where the trace lacks the events that fill it.
+    `table` holds the records; `names` what pointers are called; `guest_requests` the requests that began in them.
+    Each property is a pandas DataFrame described in `traceview.timeline.frames`; it raises MissingEventsError where
+    the trace lacks the events that fill it.
     """
 
     def __init__(self, table: MeaningTable, names: NameTracker, requests: list[GuestRequest], jobs: list[Job]) -> None:
         self.table = table
         self.names = names
-        self._requests = requests
+        self.guest_requests = requests
         self._jobs = jobs
 
     @classmethod
@@ -68,6 +70,32 @@ class Timeline:
         ended.sort(key=lambda j: j.start.record if j.start else 0)
         return cls(MeaningTable.concat(tables) if tables else empty, follower.names, requests, ended)
 
+    @classmethod
+    def around(
+        cls, vocabulary: Vocabulary, batches: Iterable[EventBatch], first_record: int, last_record: int
+    ) -> Timeline:
+        """Keep the records of a range, and look at these alone: before them only names and iterations are learned.
+
+        That is much faster than `build` where the range lies deep in a trace, and leaves out what began before it.
+        """
+        names, iterations = NameTracker(), IterationCounter()
+        kept: list[MeaningTable] = []
+        for batch in batches:
+            table = vocabulary.interpret(batch)
+            iterations.number(table)
+            for row in table.rows(table.where(*NameTracker.MEANINGS)):
+                names.feed(row)
+            kept += [part for part in [table.between(first_record, last_record)] if len(part)]
+            if len(table) and int(table.record[-1]) > last_record:
+                break
+        if not kept:
+            raise MissingEventsError(f"the trace has no record from {first_record} to {last_record} with a meaning")
+        table = MeaningTable.concat(kept)
+        follower = Follower(names)
+        requests, jobs = follower.feed_numbered(table)
+        more_requests, more_jobs = follower.finish()
+        return cls(table, names, requests + more_requests, jobs + more_jobs)
+
     @cached_property
     def nesting(self) -> Nesting:
         """Which call each record stands in."""
@@ -86,7 +114,7 @@ class Timeline:
         from traceview.timeline.frames import requests_frame  # noqa: PLC0415  (pandas is slow to import)
 
         self._require(Meaning.DEVICE_REQUEST, Meaning.SUBMIT, Meaning.REACH)
-        return requests_frame(self._requests, self.names)
+        return requests_frame(self.guest_requests, self.names)
 
     @property
     def jobs(self) -> pd.DataFrame:

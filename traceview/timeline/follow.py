@@ -14,10 +14,10 @@ __all__ = ["Follower"]
 
 
 class Follower:
-    """Feed it the tables of one trace, in order. `names` is what pointers are called so far."""
+    """Feed it the tables of one trace, in order. `names` is what pointers are called so far, or were called before."""
 
-    def __init__(self) -> None:
-        self.names = NameTracker()
+    def __init__(self, names: NameTracker | None = None) -> None:
+        self.names = names if names is not None else NameTracker()
         self._devices = DeviceMap()
         self._jobs = JobTracker()
         self._iterations = IterationCounter()
@@ -27,6 +27,10 @@ class Follower:
     def feed(self, table: MeaningTable) -> tuple[list[GuestRequest], list[Job]]:
         """Take the next table and number its iterations; return the requests and the jobs that are complete."""
         self._iterations.number(table)
+        return self.feed_numbered(table)
+
+    def feed_numbered(self, table: MeaningTable) -> tuple[list[GuestRequest], list[Job]]:
+        """Take the next table, whose iterations are numbered."""
         for row in table.rows(table.where(*NameTracker.MEANINGS)):
             self.names.feed(row)
         self._devices.feed(table)
