@@ -31,6 +31,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("selection",),
     ("api",),
+    ("fleet",),
     ("__init__",),
     ("cli",),
     ("__main__",),

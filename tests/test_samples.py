@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.timeline.story import FOUNDING
-from traceview.api import find_traces, open, scan_all
+from traceview.api import open
+from traceview.fleet import find_traces, scan_all
 from traceview.findings import Evidence, Extent, ScanResult, Severity, Shape, Verdict, Window
 from traceview.report.machine import scan_document
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE

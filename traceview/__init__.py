@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from traceview.api import Trace, find_traces, losses_all, open, scan_all
+    from traceview.api import Trace, open
     from traceview.errors import (
         DeclarationsMismatchError,
         DeclarationsNeededError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         UnsupportedVersionError,
     )
     from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, Shape, Verdict, Window
+    from traceview.fleet import find_traces, losses_all, scan_all
     from traceview.losses import Losses, LossState, LostExtent
     from traceview.rules import Rule, RuleSet, load_rules
     from traceview.selection import Selection
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "traceview.api": ("Trace", "find_traces", "losses_all", "open", "scan_all"),
+    "traceview.api": ("Trace", "open"),
     "traceview.errors": (
         "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageError", "ImageMapError",
         "MissingEventsError", "RepairRefusedError", "RuleFileError", "TraceNotFoundError", "TraceReadError",
@@ -49,6 +50,7 @@ _HOMES = {
     "traceview.findings": (
         "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
     ),
+    "traceview.fleet": ("find_traces", "losses_all", "scan_all"),
     "traceview.losses": ("LossState", "Losses", "LostExtent"),
     "traceview.rules": ("Rule", "RuleSet", "load_rules"),
     "traceview.selection": ("Selection",),

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traceview.detect import Scanner
-from traceview.errors import TraceNotFoundError, TraceReadError, TraceviewError, UnknownNameError, nearest
+from traceview.errors import TraceNotFoundError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats, Refusal
 from traceview.findings import RefusedLine, ScanResult, Window
-from traceview.formats import FORMATS, Detection, detect, format_by_id
+from traceview.formats import detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
 from traceview.formats.log_grammar import event_name, explain
 from traceview.losses import Losses
 from traceview.rules import RuleSet, load_rules
 from traceview.selection import Selection
-from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource, find_files
+from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource
 from traceview.timeline.iterations import IterationCounter
 from traceview.vocabulary import Dating, MeaningTable, Vocabulary, builtin
 
@@ -29,13 +29,10 @@ if TYPE_CHECKING:
     from traceview.scene import Scene
     from traceview.timeline import Timeline
 
-__all__ = ["Trace", "find_traces", "losses_all", "open", "scan_all"]
+__all__ = ["Trace", "open"]
 
-SURE_IN_A_FOLDER = 0.4
-"""A file of a directory is taken for a trace where a format is at least this sure of it."""
 EXPLAINED = 3
 """How many refused lines of a trace are explained."""
-_BESIDE = ("trace-events", "trace-events-all")
 
 
 class Trace:
@@ -276,127 +273,6 @@ def open(
     trace = Trace(source, info, declared, vocabulary if vocabulary is not None else builtin(), jobs)
     trace._reader()  # complain now about a version or missing declarations
     return trace
-
-
-def find_traces(path: str | Path) -> list[Path]:
-    """Return the trace files below a directory, recognised by their content (or `path` itself if it is a file).
-
-    Raises TraceNotFoundError where there is none.
-    """
-    if str(path) == STDIN or not Path(path).is_dir():
-        return [Path(path)]
-    files = find_files(path)
-    found = [f for f in files if _may_be_trace(f)]
-    if not found:
-        known = ", ".join(f.id for f in FORMATS)
-        raise TraceNotFoundError(f"{path}: none of the {len(files)} files below it is a trace ({known})")
-    return found
-
-
-def _may_be_trace(path: Path) -> bool:
-    try:
-        source = ByteSource(path)
-        detection = Detection(source)
-    except TraceReadError:
-        return True  # whoever opens it is told why it cannot be read
-    if source.cut and not detection.head:
-        return True  # a compressed file of which nothing could be unpacked: the same
-    return max(detection.scores.values(), default=0.0) >= SURE_IN_A_FOLDER
-
-
-def declarations_beside(path: Path) -> Path | None:
-    """Return the declarations file that lies in the same folder as a trace, if there is one."""
-    for name in _BESIDE:
-        if (path.parent / name).is_file():
-            return path.parent / name
-    return None
-
-
-def scan_all(
-    paths: Iterable[str | Path],
-    *,
-    format: str | None = None,
-    trace_events: str | Path | None = None,
-    rules: RuleSet | Iterable[str] | None = None,
-    keep_witness: bool = False,
-    qemu: str | None = None,
-    max_bytes: int | None = None,
-    jobs: int | None = None,
-    on_trace: Callable[[Trace], None] = lambda _trace: None,
-    on_error: Callable[[TraceviewError], None] | None = None,
-) -> ScanResult:
-    """Scan files and directories; return one result over all of them.
-
-    In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
-    none is given. `rules` and `qemu` are those of `Trace.scan`, `max_bytes` and `jobs` those of `open`, for each trace.
-    `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of them and lets the
-    others go on (None raises).
-    """
-    chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
-    result = ScanResult()
-
-    def take(trace: Trace) -> None:
-        on_trace(trace)
-        result.merge(trace.scan(chosen, keep_witness=keep_witness, qemu=qemu))
-
-    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
-    return result
-
-
-def losses_all(
-    paths: Iterable[str | Path],
-    *,
-    format: str | None = None,
-    trace_events: str | Path | None = None,
-    rules: RuleSet | Iterable[str] | None = None,
-    qemu: str | None = None,
-    max_bytes: int | None = None,
-    jobs: int | None = None,
-    on_trace: Callable[[Trace], None] = lambda _trace: None,
-    on_error: Callable[[TraceviewError], None] | None = None,
-) -> Losses:
-    """Return the lost extents of files and directories; what it takes is told at `scan_all`."""
-    chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
-    losses = Losses()
-
-    def take(trace: Trace) -> None:
-        on_trace(trace)
-        losses.merge(trace.losses(chosen, qemu=qemu))
-
-    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
-    return losses
-
-
-def _each(
-    paths: Iterable[str | Path],
-    format: str | None,
-    trace_events: str | Path | None,
-    max_bytes: int | None,
-    jobs: int | None,
-    take: Callable[[Trace], None],
-    on_error: Callable[[TraceviewError], None] | None,
-) -> None:
-    """Open each trace of files and directories, and let it be taken."""
-    declared = read_declarations(trace_events) if trace_events is not None else None
-    for path in paths:
-        try:
-            files = find_traces(path)
-        except TraceviewError as e:
-            _raise_or_tell(e, on_error)
-            continue
-        in_folder = str(path) != STDIN and Path(path).is_dir()
-        for file in files:
-            beside = declarations_beside(file) if in_folder and declared is None else None
-            try:
-                take(open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes, jobs=jobs))
-            except TraceviewError as e:
-                _raise_or_tell(e, on_error)
-
-
-def _raise_or_tell(error: TraceviewError, on_error: Callable[[TraceviewError], None] | None) -> None:
-    if on_error is None:
-        raise error
-    on_error(error)
 
 
 def _cores() -> int:

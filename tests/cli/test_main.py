@@ -120,7 +120,7 @@ def test_a_bug_is_70_and_asks_for_a_report(monkeypatch: pytest.MonkeyPatch) -> N
     def broken(*_words: object, **_options: object) -> None:
         raise ZeroDivisionError("division\x1b[31m by\nzero")
 
-    monkeypatch.setattr("traceview.api.scan_all", broken)
+    monkeypatch.setattr("traceview.fleet.scan_all", broken)
     done = run("scan", LOSS)
     assert (done.code, done.out) == (70, "")
     first, *others = done.err.splitlines()
@@ -133,7 +133,7 @@ def test_a_bug_shows_its_traceback_on_demand(monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_words: object, **_options: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("traceview.api.scan_all", broken)
+    monkeypatch.setattr("traceview.fleet.scan_all", broken)
     with pytest.raises(ZeroDivisionError, match="by zero"):
         run("scan", LOSS, env={"TRACEVIEW_TRACEBACK": "1"})
 

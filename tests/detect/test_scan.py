@@ -33,11 +33,12 @@ from tests.timeline.story import (
     stock,
     trace_of,
 )
-from traceview.api import Trace, open, scan_all
+from traceview.api import Trace, open
 from traceview.detect import Scanner
 from traceview.errors import UnknownNameError
 from traceview.events import EventBatch
 from traceview.findings import Evidence, ScanResult, Severity, Shape, Verdict
+from traceview.fleet import scan_all
 from traceview.report.machine import scan_document
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, builtin_rules, load_rules
 from traceview.vocabulary import Meaning, builtin

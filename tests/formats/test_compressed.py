@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.writers import PACK, MemorySource, SimpletraceWriter, log_line
-from traceview.api import Trace, find_traces
+from traceview.api import Trace
 from traceview.api import open as open_trace
 from traceview.errors import UnknownFormatError
 from traceview.events import MANY, Gap
 from traceview.findings import ScanResult, Verdict
+from traceview.fleet import find_traces
 from traceview.formats import detect, format_by_id
 from traceview.report.machine import scan_json
 from traceview.vocabulary import builtin

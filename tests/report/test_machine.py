@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 
 from tests.conftest import ROOT
 from tests.report import HOSTILE, SAMPLES, mark, request, result, sample, summary, window
-from traceview.api import scan_all
 from traceview.errors import TraceNotFoundError
 from traceview.events import Gap
 from traceview.findings import Extent, ScanResult, Unjudged, Verdict
+from traceview.fleet import scan_all
 from traceview.report.machine import SCHEMA_VERSION, scan_document, scan_json, scan_jsonl
 from traceview.rules import EXIT_RULE
 from traceview.vocabulary import Op

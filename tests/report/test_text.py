@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.report import HOSTILE, RAW, mark, request, result, sample, summary, window
-from traceview.api import scan_all
 from traceview.events import Gap
 from traceview.findings import Evidence, Extent, ScanResult, Shape, TraceSummary, Unjudged, Verdict, Window
+from traceview.fleet import scan_all
 from traceview.report.style import Style
 from traceview.report.text import request_words, scan_lines
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE, load_rules

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.report import RAW, SAMPLES, sample
-from traceview.api import scan_all
 from traceview.errors import MissingEventsError, UnknownNameError
 from traceview.findings import ScanResult
+from traceview.fleet import scan_all
 from traceview.report.style import Style
 from traceview.report.tree import MOST_ROWS, tree_lines
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.timeline.story import Story, instrumented, trace_of
 from tests.writers import MemorySource
-from traceview.api import Trace, open, scan_all
+from traceview.api import Trace, open
 from traceview.errors import (
     DeclarationsMismatchError,
     DeclarationsNeededError,
@@ -28,6 +28,7 @@ from traceview.errors import (
     UnsupportedVersionError,
 )
 from traceview.findings import ScanResult, Verdict
+from traceview.fleet import scan_all
 from traceview.formats import format_by_id
 from traceview.formats.declarations import Declarations, read_declarations
 from traceview.report.machine import scan_json

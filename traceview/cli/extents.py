@@ -89,9 +89,9 @@ def extents(
 
 def find_losses(paths: list[Path], inputs: Inputs, rules: RuleSet) -> tuple[Losses, list[TraceviewError]]:
     """Return what traces lost, with a progress bar; what cannot be read is told on stderr, the others go on."""
-    from traceview.api import losses_all  # noqa: PLC0415
     from traceview.cli.output import complain  # noqa: PLC0415
     from traceview.cli.progress import ProgressBar  # noqa: PLC0415
+    from traceview.fleet import losses_all  # noqa: PLC0415
 
     errors: list[TraceviewError] = []
 

@@ -94,9 +94,9 @@ def scan_paths(
 
     Where windows are to be `shown`, the traces are put there, and windows of jobs keep the records around them.
     """
-    from traceview.api import scan_all  # noqa: PLC0415
     from traceview.cli.output import complain  # noqa: PLC0415
     from traceview.cli.progress import ProgressBar  # noqa: PLC0415
+    from traceview.fleet import scan_all  # noqa: PLC0415
 
     errors: list[TraceviewError] = []
 

@@ -202,8 +202,8 @@ def _pointer(text: str) -> int:
 
 def _trace(path: Path, inputs: Inputs) -> Trace:
     """Open the trace `path`, or the only one in the directory `path`."""
-    from traceview.api import declarations_beside, find_traces  # noqa: PLC0415
     from traceview.api import open as open_trace  # noqa: PLC0415
+    from traceview.fleet import declarations_beside, find_traces  # noqa: PLC0415
 
     files = find_traces(path)
     if len(files) > 1:

@@ -1,0 +1,142 @@
+"""Many traces at once: files and directories, each opened and asked the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from traceview.api import Trace, open
+from traceview.errors import TraceNotFoundError, TraceReadError, TraceviewError
+from traceview.findings import ScanResult
+from traceview.formats import FORMATS, Detection
+from traceview.formats.declarations import read_declarations
+from traceview.losses import Losses
+from traceview.rules import RuleSet, load_rules
+from traceview.source import STDIN, ByteSource, find_files
+
+__all__ = ["declarations_beside", "find_traces", "losses_all", "scan_all"]
+
+SURE_IN_A_FOLDER = 0.4
+"""A file of a directory is taken for a trace where a format is at least this sure of it."""
+_BESIDE = ("trace-events", "trace-events-all")
+
+
+def find_traces(path: str | Path) -> list[Path]:
+    """Return the trace files below a directory, recognised by their content (or `path` itself if it is a file).
+
+    Raises TraceNotFoundError where there is none.
+    """
+    if str(path) == STDIN or not Path(path).is_dir():
+        return [Path(path)]
+    files = find_files(path)
+    found = [f for f in files if _may_be_trace(f)]
+    if not found:
+        known = ", ".join(f.id for f in FORMATS)
+        raise TraceNotFoundError(f"{path}: none of the {len(files)} files below it is a trace ({known})")
+    return found
+
+
+def _may_be_trace(path: Path) -> bool:
+    try:
+        source = ByteSource(path)
+        detection = Detection(source)
+    except TraceReadError:
+        return True  # whoever opens it is told why it cannot be read
+    if source.cut and not detection.head:
+        return True  # a compressed file of which nothing could be unpacked: the same
+    return max(detection.scores.values(), default=0.0) >= SURE_IN_A_FOLDER
+
+
+def declarations_beside(path: Path) -> Path | None:
+    """Return the declarations file that lies in the same folder as a trace, if there is one."""
+    for name in _BESIDE:
+        if (path.parent / name).is_file():
+            return path.parent / name
+    return None
+
+
+def scan_all(
+    paths: Iterable[str | Path],
+    *,
+    format: str | None = None,
+    trace_events: str | Path | None = None,
+    rules: RuleSet | Iterable[str] | None = None,
+    keep_witness: bool = False,
+    qemu: str | None = None,
+    max_bytes: int | None = None,
+    jobs: int | None = None,
+    on_trace: Callable[[Trace], None] = lambda _trace: None,
+    on_error: Callable[[TraceviewError], None] | None = None,
+) -> ScanResult:
+    """Scan files and directories; return one result over all of them.
+
+    In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
+    none is given. `rules` and `qemu` are those of `Trace.scan`, `max_bytes` and `jobs` those of `open`, for each trace.
+    `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of them and lets the
+    others go on (None raises).
+    """
+    chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+    result = ScanResult()
+
+    def take(trace: Trace) -> None:
+        on_trace(trace)
+        result.merge(trace.scan(chosen, keep_witness=keep_witness, qemu=qemu))
+
+    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
+    return result
+
+
+def losses_all(
+    paths: Iterable[str | Path],
+    *,
+    format: str | None = None,
+    trace_events: str | Path | None = None,
+    rules: RuleSet | Iterable[str] | None = None,
+    qemu: str | None = None,
+    max_bytes: int | None = None,
+    jobs: int | None = None,
+    on_trace: Callable[[Trace], None] = lambda _trace: None,
+    on_error: Callable[[TraceviewError], None] | None = None,
+) -> Losses:
+    """Return the lost extents of files and directories; what it takes is told at `scan_all`."""
+    chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+    losses = Losses()
+
+    def take(trace: Trace) -> None:
+        on_trace(trace)
+        losses.merge(trace.losses(chosen, qemu=qemu))
+
+    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
+    return losses
+
+
+def _each(
+    paths: Iterable[str | Path],
+    format: str | None,
+    trace_events: str | Path | None,
+    max_bytes: int | None,
+    jobs: int | None,
+    take: Callable[[Trace], None],
+    on_error: Callable[[TraceviewError], None] | None,
+) -> None:
+    """Open each trace of files and directories, and let it be taken."""
+    declared = read_declarations(trace_events) if trace_events is not None else None
+    for path in paths:
+        try:
+            files = find_traces(path)
+        except TraceviewError as e:
+            _raise_or_tell(e, on_error)
+            continue
+        in_folder = str(path) != STDIN and Path(path).is_dir()
+        for file in files:
+            beside = declarations_beside(file) if in_folder and declared is None else None
+            try:
+                take(open(file, format=format, trace_events=declared or beside, max_bytes=max_bytes, jobs=jobs))
+            except TraceviewError as e:
+                _raise_or_tell(e, on_error)
+
+
+def _raise_or_tell(error: TraceviewError, on_error: Callable[[TraceviewError], None] | None) -> None:
+    if on_error is None:
+        raise error
+    on_error(error)
