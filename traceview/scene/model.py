@@ -1,15 +1,11 @@
-"""The parts of a picture, as plain data: every picture has its table."""
+"""The parts of a picture, as plain data."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from traceview.vocabulary import Op
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Arrow", "Band", "Call", "Instant", "Lane", "LaneKind", "Letter", "RequestBar", "Scene"]
 
@@ -149,14 +145,3 @@ class Scene:
     requests: list[RequestBar] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
     arrows: list[Arrow] = field(default_factory=list)
-
-    def frame(self) -> pd.DataFrame:
-        """Return what is drawn as a table, one row a part, in the order of its beginning.
-
-        Columns: `part` (call, instant, band, request, letter, arrow), `kind`, `lane`, `depth`, `title`, `begin_ns`,
-        `end_ns` (as `begin_ns` for what takes no time), `begin_us` (from the origin), `duration_us`, `record` and
-        `line` (from 1; 0 in binary traces).
-        """
-        from traceview.scene.table import scene_frame  # noqa: PLC0415  (pandas is slow to import)
-
-        return scene_frame(self)

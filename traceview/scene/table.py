@@ -1,4 +1,4 @@
-"""A scene as a pandas table."""
+"""A scene as a pandas table: every picture has its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ SCENE_COLUMNS = {
 
 
 def scene_frame(scene: Scene) -> pd.DataFrame:
-    """Return one row a part of a scene (see `Scene.frame`)."""
+    """Return what a scene draws, one row a part, in the order of its beginning.
+
+    Columns (`SCENE_COLUMNS`): `part` (call, instant, band, request, letter, arrow), `kind`, `lane`, `depth`, `title`,
+    `begin_ns`, `end_ns` (as `begin_ns` for what takes no time), `begin_us` (from the origin), `duration_us`, `record` and
+    `line` (from 1; 0 in binary traces).
+    """
     rows = sorted(_rows(scene), key=lambda row: (row[5], row[9]))
     return frame_of(rows, SCENE_COLUMNS)
 
