@@ -22,8 +22,8 @@ def scene_frame(scene: Scene) -> pd.DataFrame:
     """Return what a scene draws, one row a part, in the order of its beginning.
 
     Columns (`SCENE_COLUMNS`): `part` (call, instant, band, request, letter, arrow), `kind`, `lane`, `depth`, `title`,
-    `begin_ns`, `end_ns` (as `begin_ns` for what takes no time), `begin_us` (from the origin), `duration_us`, `record` and
-    `line` (from 1; 0 in binary traces).
+    `begin_ns`, `end_ns` (as `begin_ns` for what takes no time), `begin_us` (from the origin), `duration_us`, `record`,
+    and `line` (from 1; 0 in binary traces).
     """
     rows = sorted(_rows(scene), key=lambda row: (row[5], row[9]))
     return frame_of(rows, SCENE_COLUMNS)
