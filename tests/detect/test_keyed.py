@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.detect.ruled import Tale, followed, happened, inside, of_all_cuts, rule, spans
+from tests.detect.ruled import Tale, followed, happened, inside, of_all_cuts, rule, spans, told
 from tests.timeline.story import BLOCK, COPY, DISK, IOTHREAD, MAIN, OTHER_DISK
 
 Span = tuple[int, int | None]
@@ -297,3 +297,17 @@ def test_so_is_what_else_happens_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     tale.end()
     (window,) = of_all_cuts(tale, rule("open drained(node) close drained_end(node) forbid ctx_detached(node)"))
     assert (happened(window), window.more) == (lines[:3], 2)
+
+
+def test_the_more_windows_are_open_the_less_is_kept_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("traceview.detect.keyed.MOST_KEPT_OPEN", 60)
+    nodes = range(0xB100, 0xB108)
+    tale = told()
+    for node in nodes:
+        tale.drained(node)
+    for number in range(70):
+        for node in nodes:
+            tale.submit("pwritev", number * BLOCK, node=node)
+    found = of_all_cuts(tale, rule("open drained(node) close drained_end(node) forbid guest_io(node)"))
+    assert [len(w.requests) for w in found] == [60, 30, 20, 15, 12, 10, 10, 10]
+    assert all(len(w.requests) + w.more == 70 for w in found)

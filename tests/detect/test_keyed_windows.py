@@ -73,9 +73,9 @@ def test_clean_windows_beyond_the_limit_are_counted_and_not_listed() -> None:
     assert {w.verdict for w in scan(tale, PLAIN).windows} == {Verdict.CLEAN}
 
 
-def test_ten_thousand_clean_windows_of_a_rule_are_listed() -> None:
-    tale, edges = sections(10_002)
-    assert counted(tale, PLAIN) == (edges[:10_000], 2)
+def test_a_thousand_clean_windows_of_a_rule_are_listed() -> None:
+    tale, edges = sections(1_002)
+    assert counted(tale, PLAIN) == (edges[:1_000], 2)
 
 
 @few

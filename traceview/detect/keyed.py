@@ -22,6 +22,8 @@ from traceview.vocabulary import MeaningTable
 
 __all__ = ["KeyedClause"]
 
+MOST_KEPT_OPEN = 10_000
+"""About how many requests are kept of all windows of a clause that are open at once: some traces see none closed."""
 _OPEN, _CLOSE, _CANCEL, _AFTER = range(4)
 _ALL = -1
 """The key of what makes all windows void."""
@@ -64,6 +66,7 @@ class KeyedClause:
         at = np.array([row])
         roles = {role: int(self._known.column(table, at, role)[0]) for role in self._inside.of_opening}
         window = KeyedWindow(self.rule, self.clause, key, mark, roles, progress_ns=mark.ts_ns)
+        window.limit(MOST_KEPT_OPEN // (len(self._open) + 1))
         if self.rule.template is Template.COUNTER:
             node, blk = (key if self.rule.subject == kind else 0 for kind in ("node", "blk"))
             earlier = self._buffer.between(mark.record - LOOK_BACK, mark.record)

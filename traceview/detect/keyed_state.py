@@ -18,21 +18,24 @@ T = TypeVar("T")
 
 MOST_KEPT = 1000
 """Requests of one window that are kept, and happenings; more are counted."""
+FEW_KEPT = 10
+"""How many of them are kept of a window in any case, however many others are open."""
 
 
 class Kept(Generic[T]):
     """The first `MOST_KEPT` of some things, in `items`, and how many `more` there were."""
 
-    __slots__ = ("items", "more")
+    __slots__ = ("items", "more", "most")
 
     def __init__(self) -> None:
         self.items: list[T] = []
         self.more = 0
+        self.most = MOST_KEPT
 
     @property
     def room(self) -> int:
         """How many more are kept."""
-        return MOST_KEPT - len(self.items)
+        return self.most - len(self.items)
 
     def keep(self, items: Iterable[T], count: int) -> None:
         """Take the next of them, of which there are `count`, and `items` those for which there is room."""
@@ -68,6 +71,11 @@ class KeyedWindow:
     depth: int = 1
     pending: Pending | None = None
     """What was on its way when it opened, where that must not end inside."""
+
+    def limit(self, most: int) -> None:
+        """Keep no more than `most` of what stands in it, but `FEW_KEPT` in any case, and `MOST_KEPT` at the most."""
+        for kept in (self.requests, self.submitted, self.happened):
+            kept.most = min(MOST_KEPT, max(FEW_KEPT, most))
 
     @property
     def broken(self) -> bool:

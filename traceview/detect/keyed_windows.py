@@ -23,7 +23,7 @@ from traceview.vocabulary import MeaningTable
 
 __all__ = ["MOST_LISTED", "KeyedWindows"]
 
-MOST_LISTED = 10_000
+MOST_LISTED = 1_000
 """Windows of one rule in which nothing happened that are listed one by one; more are counted."""
 
 
