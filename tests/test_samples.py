@@ -17,8 +17,8 @@ import pytest
 
 from tests.timeline.story import FOUNDING
 from traceview.api import open
-from traceview.fleet import find_traces, scan_all
 from traceview.findings import Evidence, Extent, ScanResult, Severity, Shape, Verdict, Window
+from traceview.fleet import find_traces, scan_all
 from traceview.report.machine import scan_document
 from traceview.rules import EXIT_RULE, FINAL_DRAIN_RULE
 
