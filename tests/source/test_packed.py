@@ -35,6 +35,8 @@ def text(size: int, seed: int = 0) -> bytes:
 
 
 TEXT = text(200_000)
+LONGEST_MATCH = 258
+"""Bytes that one match of deflate makes at the most (RFC 1951, 3.2.5)."""
 PACKED = {kind: pack(TEXT) for kind, pack in PACK.items()}
 
 
@@ -212,7 +214,9 @@ def test_what_is_delivered_before_the_damage_is_right_and_all_but_a_little_of_it
     sure = by_its_own_library(kind, PACKED[kind][:at])
     common = min(len(got), len(sure))
     assert got[:common] == sure[:common]
-    assert len(got) >= len(sure) - max(FIRST_OUTPUT, len(sure) // GROWTH)
+    # One call of the library is lost; isal unpacks a match that reaches beyond it whole, and loses that, too.
+    ahead = LONGEST_MATCH if kind == "gzip" else 0
+    assert len(got) >= len(sure) - max(FIRST_OUTPUT, len(sure) // GROWTH) - ahead
     if got != TEXT:
         assert source.cut
     if source.damaged:
