@@ -1,6 +1,7 @@
 # make demo   install into .venv and scan the sample traces
 # make test   install what the tests need and run them all
 # make lint   what CI lints with
+# make docs   fill in the documentation's output blocks and draw its pictures
 # make bench  measure beside rg, grep, awk and QEMU's reader (SIZE=1G RUNS=5 ONLY=text,startup TEN=1 SIMPLETRACE_PY=…)
 PYTHON ?= python3
 VENV   := .venv
@@ -9,7 +10,7 @@ JOBS   ?= auto
 SIZE   ?= 1G
 RUNS   ?= 5
 
-.PHONY: help install demo test lint bench format wheel clean
+.PHONY: help install demo test lint docs bench format wheel clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -47,6 +48,10 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: install
+	$(BIN)/python docs/outputs.py
+	$(BIN)/python docs/draw.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks --size $(SIZE) --runs $(RUNS) $(if $(ONLY),--only $(ONLY)) $(if $(TEN),--ten) \

@@ -29,6 +29,8 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("detect",),
     ("repair", "scene"),
     ("report",),
+    ("perfetto",),
+    ("plot",),
     ("selection",),
     ("api",),
     ("fleet",),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -55,20 +55,6 @@ def test_the_readme_example_runs_on_any_log(
     assert "mirror job" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.name)
-def test_notebooks_run_from_top_to_bottom_and_are_stored_without_outputs(
-    notebook: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    monkeypatch.chdir(notebook.parent)
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    assert not [c for c in cells if c.get("outputs")]
-    scope: dict[str, object] = {}
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), notebook.name, "exec"), scope)  # noqa: S102  (our own notebook)
-
-
 def _events_file() -> list[str]:
     """Return the patterns that the README tells people to trace on stock builds."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,3 +87,17 @@ def test_the_rule_of_ten_lines_makes_sense_and_has_ten_lines() -> None:
     rule = text.split("<!-- rules -->\n```text\n", 1)[1].split("```", 1)[0]
     assert len(rule.splitlines()) == 10
     assert [r.id for r in build_rules(rule, "my.rules", words())] == ["snapshot-node-guest-write"]
+
+
+def _parts(svg: Path) -> tuple[list[str], list[str]]:
+    """Return the texts of a picture, and the ids of its parts but for those that matplotlib counts up."""
+    root = ElementTree.fromstring(svg.read_bytes())  # noqa: S314  (our own)
+    texts = ["".join(e.itertext()).strip() for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    return texts, [i for e in root.iter() if "-" in (i := e.get("id", "")) and not re.search(r"_\d+$", i)]
+
+
+def test_the_pictures_show_what_their_commands_draw(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "docs/draw.py", str(tmp_path)], cwd=ROOT, check=True)
+    drawn = {p.name: _parts(p) for p in tmp_path.iterdir()}
+    assert drawn == {p.name: _parts(p) for p in (ROOT / "docs" / "pictures").iterdir()}
+    assert all({"(a)", "(b)", "(c)"} <= {t.partition(" ×")[0] for t in texts} for texts, _ in drawn.values())

@@ -27,6 +27,8 @@ ERRORS = {name: getattr(errors, name) for name in errors.__all__ if name.endswit
         ("ImageError", OSError),
         ("UndoFileError", ValueError),
         ("RepairRefusedError", RuntimeError),
+        ("TooManyRecordsError", ValueError),
+        ("MissingPackageError", ImportError),
     ],
 )
 def test_each_error_is_one_of_ours_and_the_built_in_that_it_resembles(name: str, builtin: type[Exception]) -> None:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         ImageError,
         ImageMapError,
         MissingEventsError,
+        MissingPackageError,
         RepairRefusedError,
         RuleFileError,
+        TooManyRecordsError,
         TraceNotFoundError,
         TraceReadError,
         TraceviewError,
@@ -44,8 +46,9 @@ _HOMES = {
     "traceview.api": ("Trace", "open"),
     "traceview.errors": (
         "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageError", "ImageMapError",
-        "MissingEventsError", "RepairRefusedError", "RuleFileError", "TraceNotFoundError", "TraceReadError",
-        "TraceviewError", "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError",
+        "MissingEventsError", "MissingPackageError", "RepairRefusedError", "RuleFileError", "TooManyRecordsError",
+        "TraceNotFoundError", "TraceReadError", "TraceviewError", "UndoFileError", "UnknownFormatError",
+        "UnknownNameError", "UnsupportedVersionError",
     ),
     "traceview.findings": (
         "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
@@ -60,11 +63,11 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageError",
-    "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "RepairRefusedError", "Request", "Rule",
-    "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape", "Timeline", "Trace",
-    "TraceNotFoundError", "TraceReadError", "TraceviewError", "UndoFileError", "UnknownFormatError", "UnknownNameError",
-    "UnsupportedVersionError", "Verdict", "Window", "__version__", "find_traces", "load_rules", "losses_all", "open",
-    "scan_all",
+    "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
+    "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape",
+    "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
+    "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window",
+    "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
 ]  # fmt: skip
 
 

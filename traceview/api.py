@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traceview.detect import Scanner
 from traceview.errors import TraceNotFoundError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats, Refusal
-from traceview.findings import RefusedLine, ScanResult, Window
+from traceview.findings import Finding, Picture, RefusedLine, ScanResult, Window
 from traceview.formats import detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
 from traceview.formats.log_grammar import event_name, explain
 from traceview.losses import Losses
+from traceview.plot.finding import ScenePicture, finding_words
 from traceview.rules import RuleSet, load_rules
 from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource
@@ -114,7 +116,14 @@ class Trace:
             scanner.feed(batch)
         result = scanner.finish(self.path, self.format.id, reader.stats)
         result.traces[0].refused = [self._explained(r) for r in reader.stats.refused[:EXPLAINED]]
+        if not self.source.is_stdin:
+            result.findings = [replace(f, picture=self._picture(f, result.windows[f.window])) for f in result.findings]
         return result
+
+    def _picture(self, finding: Finding, window: Window) -> Picture:
+        """Return what draws a finding of this trace."""
+        title, subtitle = finding_words(finding, window)
+        return ScenePicture(lambda: self.scene(window, title=title, subtitle=subtitle))
 
     def surroundings(self, window: Window) -> MeaningTable | None:
         """Return the records around a window of a scan (see `traceview.detect.witness`), by reading the trace anew.
@@ -149,6 +158,19 @@ class Trace:
         known = self.vocabulary.events.__contains__
         timeline = Timeline.around(self.vocabulary, self.batches(known), first, last)
         return build_scene(timeline, window, title=title, subtitle=subtitle, span_ns=span_ns)
+
+    def timelines_around(self, windows: Sequence[Window]) -> Iterator[tuple[int, Timeline]]:
+        """Yield the timelines around windows of a scan, each with the window's place in `windows`; one reading for all.
+
+        They come in the order in which their records end. Of a window of very many records only those near its points
+        are looked at (`traceview.scene.spans_around`). `traceview.scene.build_scene` makes scenes of them. Raises
+        TraceReadError for stdin and pipes.
+        """
+        from traceview.scene import spans_around  # noqa: PLC0415  (only what is drawn needs it)
+        from traceview.timeline import Timeline  # noqa: PLC0415
+
+        known = self.vocabulary.events.__contains__
+        return Timeline.each_around(self.vocabulary, self.batches(known), [spans_around(w) for w in windows])
 
     def tells(self, rules: RuleSet | Iterable[str] | None = None, *, qemu: str | None = None) -> Tellable:
         """Say what the trace tells: its events by what they mean, and which rules it can judge.

@@ -13,10 +13,12 @@
     ├── RuleFileError            (also ValueError)         a rule file that makes no sense
     ├── UnknownNameError         (also LookupError)        an event, rule, format or finding that is not there
     ├── MissingEventsError       (also LookupError)        a table asked of a trace that lacks its events
+    ├── MissingPackageError      (also ImportError)        a package of an extra that is not installed
     ├── ImageMapError            (also ValueError)         no output of qemu-img map, or one that cannot be read
     ├── ImageError               (also OSError)            an image that cannot be opened, read or written
     ├── UndoFileError            (also ValueError)         no undo file of a repair, or a damaged one
-    └── RepairRefusedError       (also RuntimeError)       a repair that would do harm, or might
+    ├── RepairRefusedError       (also RuntimeError)       a repair that would do harm, or might
+    └── TooManyRecordsError      (also ValueError)         more of a trace than can be held at once
 
 Each message says which file, where in it, what was expected, what was found, and what to do next.
 """
@@ -33,8 +35,10 @@ __all__ = [
     "ImageError",
     "ImageMapError",
     "MissingEventsError",
+    "MissingPackageError",
     "RepairRefusedError",
     "RuleFileError",
+    "TooManyRecordsError",
     "TraceNotFoundError",
     "TraceReadError",
     "TraceviewError",
@@ -94,6 +98,10 @@ class MissingEventsError(TraceviewError, LookupError):
     """A table was asked for that the events of this trace cannot fill."""
 
 
+class MissingPackageError(TraceviewError, ImportError):
+    """A package that only some commands need, and that is not installed; the message names the extra that has it."""
+
+
 class ImageMapError(TraceviewError, ValueError):
     """A file that is no output of ``qemu-img map --output=json``, or cannot be read."""
 
@@ -108,6 +116,10 @@ class UndoFileError(TraceviewError, ValueError):
 
 class RepairRefusedError(TraceviewError, RuntimeError):
     """A repair, or a step of one, that is not done because it would do harm, or might."""
+
+
+class TooManyRecordsError(TraceviewError, ValueError):
+    """More records were asked for than can be held at once; the message says how to ask for less."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

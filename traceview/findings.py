@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
+from traceview.errors import MissingEventsError
 from traceview.events import Gap
 from traceview.rules import Evidence, Outcome, Severity
 from traceview.rules.model import SeverityClause, severity_of
@@ -12,11 +14,16 @@ from traceview.rules.standing import Standing
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Dating, MeaningTable, Op
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
 __all__ = [
     "Evidence",
     "Extent",
     "Finding",
     "Happening",
+    "Picture",
     "RefusedLine",
     "Request",
     "RuleCoverage",
@@ -179,6 +186,18 @@ class Window:
         return severity_of(self.severities, frozenset(outcomes))
 
 
+class Picture(Protocol):
+    """What draws a finding, and tells as a table what it draws."""
+
+    def plot(self, ax: Axes | None) -> Axes:
+        """Draw it, into a new figure for None."""
+        ...
+
+    def frame(self) -> pd.DataFrame:
+        """Return what is drawn as a table."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A violated window, as something to act on. `window` is its index in `ScanResult.windows`.
@@ -199,6 +218,26 @@ class Finding:
     certain: bool = True
     standing: Standing | None = None
     happenings: tuple[int, ...] = ()
+    picture: Picture | None = field(default=None, compare=False, repr=False)
+    """What draws it; a scan of a file gives each of its findings one."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the interleaving around the finding; return the axes, which are those of a new figure for None.
+
+        The trace is read anew. Raises MissingEventsError where it cannot be: the finding is of stdin, or of no trace.
+        """
+        return self._pictured().plot(ax)
+
+    def frame(self) -> pd.DataFrame:
+        """Return what `plot` draws as a table (columns: `traceview.scene.table.SCENE_COLUMNS`); raises the same."""
+        return self._pictured().frame()
+
+    def _pictured(self) -> Picture:
+        if self.picture is None:
+            raise MissingEventsError(
+                f"{self.title}: cannot be drawn: its trace cannot be read anew; save it to a file and scan that"
+            )
+        return self.picture
 
 
 @dataclass(frozen=True, slots=True)

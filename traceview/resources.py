@@ -22,6 +22,11 @@ def grammar_text(name: str) -> str:
     raise FileNotFoundError(f"grammar {name!r} is not in this installation of traceview")
 
 
+def data_text(name: str) -> str:
+    """Return the text of a data file, by its path in the package (``report/page/page.css``)."""
+    return (PACKAGE / name).read_text(encoding="utf-8")
+
+
 def data_files(room: str, suffix: str) -> list[Path]:
     """Return the data files of a room (``vocabulary``, ``rules``), sorted by name."""
     return sorted((PACKAGE / room).glob(f"*{suffix}"))

@@ -28,7 +28,8 @@ LOSS = sample("lp1570134-case-1")
 SIZE = 17 << 20
 """As large as the disk of that trace must be."""
 COMMANDS = (
-    "scan", "show", "repair", "verify", "windows", "requests", "events", "formats", "vocabulary", "suggest", "rules",
+    "scan", "show", "repair", "verify", "windows", "requests", "events", "export", "formats", "vocabulary", "suggest",
+    "rules",
 )  # fmt: skip
 SUBCOMMANDS = ("rules check", "rules clauses", "rules show", "rules test")
 ON_DEFERRAL = """rule guest-io-behind-a-deferral {

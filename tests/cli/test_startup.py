@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli import IN_OWN_PROCESS, sample
 
-HEAVY = {"isal", "lark", "matplotlib", "numba", "numpy", "pandas", "pyarrow", "zstandard"}
+HEAVY = {"isal", "jinja2", "lark", "matplotlib", "numba", "numpy", "pandas", "plotly", "pyarrow", "zstandard"}
 _PROBE = """
 import sys
 sys.argv = ["traceview", *sys.argv[1:]]
@@ -32,7 +32,12 @@ def imported(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["--version"], ["--help"], *([c, "--help"] for c in ("scan", "show", "windows", "requests", "events"))]
+    "words",
+    [
+        ["--version"],
+        ["--help"],
+        *([c, "--help"] for c in ("scan", "show", "plot", "report", "windows", "requests", "events")),
+    ],
 )
 def test_help_and_version_import_nothing_heavy(words: list[str]) -> None:
     assert imported(*words) & HEAVY == set()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import advice, extents, known, repair, rules, scan, tables
+from traceview.cli import advice, export, extents, known, plot, repair, report, rules, scan, tables
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -48,9 +48,13 @@ app.command("scan", short_help="Find guest I/O in quiet windows, and what it cos
     scan.scan
 )
 app.command("show", short_help="Draw the interleaving of one finding.", epilog=scan.SHOW_EXAMPLES)(scan.show)
+app.command("plot", short_help="Draw a finding, a window or a whole trace as a picture.", epilog=plot.PLOT_EXAMPLES)(
+    plot.plot
+)
 app.command(
     "extents", short_help="List the bytes that were lost, and where they are.", epilog=extents.EXTENTS_EXAMPLES
 )(extents.extents)
+app.command("report", short_help="Write a scan as one HTML page.", epilog=report.REPORT_EXAMPLES)(report.report)
 app.command("repair", short_help="Copy lost bytes into the image that lacks them.", epilog=repair.REPAIR_EXAMPLES)(
     repair.repair
 )
@@ -64,6 +68,7 @@ app.command("requests", short_help="List every guest request, step by step.", ep
 app.command("events", short_help="List records by event, time, process, pointer.", epilog=tables.EVENTS_EXAMPLES)(
     tables.events
 )
+app.command("export", short_help="Write a trace for the Perfetto UI.", epilog=export.EXPORT_EXAMPLES)(export.export)
 app.command("formats", short_help="List the trace formats.", epilog=known.FORMATS_EXAMPLES)(known.formats)
 app.command(
     "vocabulary", short_help="Show what traces can tell, or what one tells.", epilog=advice.VOCABULARY_EXAMPLES

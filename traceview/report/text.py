@@ -22,7 +22,7 @@ from traceview.rules import EXIT_RULE
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
 
-__all__ = ["finding_lines", "scan_lines", "subject_words"]
+__all__ = ["closing_words", "finding_lines", "opening_words", "request_words", "scan_lines", "subject_words"]
 
 _OPENINGS = {
     "job_look": ", the last look: no dirty chunk",
@@ -74,10 +74,10 @@ def finding_lines(number: int, finding: Finding, window: Window, style: Style) -
     yield f"  window {duration(window.duration_ns)}{_loop(window)}{_shape(window)}"
     opened = window.open
     if opened is not None:
-        yield _point("(a)", opened, "0 µs", _opening(window))
+        yield _point("(a)", opened, "0 µs", opening_words(window))
         yield from _request_lines(window, finding, opened)
         if window.close is not None:
-            yield _point("(c)", window.close, offset_from(window.close, opened), _closing(window))
+            yield _point("(c)", window.close, offset_from(window.close, opened), closing_words(window))
         if window.close is None:
             yield "  not closed when the trace ends"
     if window.more:
@@ -114,13 +114,15 @@ def subject_words(window: Window) -> str:
     return window.subject if not window.key else f"{window.subject} {pointer(window.key)}"
 
 
-def _opening(window: Window) -> str:
+def opening_words(window: Window) -> str:
+    """Return what opened a window, in words; it must have an opening."""
     assert window.open is not None
     words = _OPENINGS.get(window.opening, "")
     return f"{window.open.event}{words}"
 
 
-def _closing(window: Window) -> str:
+def closing_words(window: Window) -> str:
+    """Return what closed a window, in words; it must have a closing."""
     assert window.close is not None
     if window.closing not in _SWITCHES:
         moved = f"; later the guest is moved to bs {pointer(window.target)}" if window.pivoted else ""

@@ -13,7 +13,7 @@ from traceview.timeline.marks import Mark
 from traceview.timeline.nesting import Frame, Nesting, build_nesting
 from traceview.vocabulary import Meaning, MeaningTable, Row
 
-__all__ = ["tree_lines"]
+__all__ = ["tree_lines", "tree_rows"]
 
 MOST_ROWS = 200
 """Rows shown of one window unless all are asked for."""
@@ -40,10 +40,14 @@ def tree_lines(result: ScanResult, number: int, style: Style, *, whole: bool) ->
     yield from finding_lines(number, finding, window, style)
     yield ""
     contexts = result.traces[window.trace].contexts
-    yield from _tree(window, window.witness, contexts, style, whole=whole)
+    for _, text in tree_rows(window, window.witness, contexts, style, whole=whole):
+        yield text
 
 
-def _tree(window: Window, table: MeaningTable, contexts: dict[int, str], style: Style, *, whole: bool) -> Iterator[str]:
+def tree_rows(
+    window: Window, table: MeaningTable, contexts: dict[int, str], style: Style, *, whole: bool
+) -> Iterator[tuple[int | None, str]]:
+    """Yield the lines of the tree of a window, each with the number of its record (None for a line about the tree)."""
     nesting = build_nesting(table, contexts)
     letters = _letters(window)
     origin = window.open or Mark.of(table.row(0))
@@ -61,17 +65,17 @@ def _tree(window: Window, table: MeaningTable, contexts: dict[int, str], style: 
     last = -1
     for i in shown:
         if i != last + 1:
-            yield style.paint(f"        … {plural(i - last - 1, 'record')}", "dim")
+            yield None, style.paint(f"        … {plural(i - last - 1, 'record')}", "dim")
         last = i
         if i in texts:
             mark = Mark.of(table.row(i))
             letter = letters.get(mark.record)
             painted = style.paint(texts[i], *(("red", "bold") if letter == "(b)" else ("bold",) if letter else ()))
             when = f"{place(mark):<{places}}{offset_from(mark, origin):>11}"
-            yield f"{painted}{' ' * (width - len(texts[i]))}  {when}".rstrip()
+            yield mark.record, f"{painted}{' ' * (width - len(texts[i]))}  {when}".rstrip()
     if len(shown) < len(rows):
         hidden = len(rows) - len(shown)
-        yield style.paint(f"{hidden} of {len(rows)} records are not shown; --all shows them", "dim")
+        yield None, style.paint(f"{hidden} of {len(rows)} records are not shown; --all shows them", "dim")
 
 
 def _letters(window: Window) -> dict[int, str]:

@@ -18,6 +18,7 @@ from traceview.scene.model import (
     RequestBar,
     Scene,
 )
+from traceview.scene.spans import spans_around
 
 __all__ = [
     "Arrow",
@@ -31,4 +32,5 @@ __all__ = [
     "Scene",
     "build_scene",
     "records_around",
+    "spans_around",
 ]

@@ -113,6 +113,8 @@ class _Builder:
         self._lanes: dict[tuple[LaneKind, int | str], int] = {}
         self._titles: list[Lane] = []
         self._row_of = {record: i for i, record in enumerate(self._table.record.tolist())}
+        self._bars: dict[int, RequestBar] = {}
+        """By the id() of a guest's request, how it is drawn: several may share the record that hands them over."""
         self._threads = [t for t in dict.fromkeys(self._table.tid.tolist()) if t != NO_THREAD]
 
     def scene(self, title: str, subtitle: str, span_ns: tuple[int, int] | None) -> Scene:
@@ -128,9 +130,7 @@ class _Builder:
         scene.bands = [_clipped_band(b, begin, end) for b in bands if b.begin_ns <= end and b.end_ns >= begin]
         scene.requests = self._requests(begin, end)
         scene.letters = [x for x in self._letters(scene.requests) if begin <= x.ts_ns <= end]
-        scene.arrows = [
-            a for a in (*self._bh_arrows(), *self._kick_arrows(scene.requests)) if begin <= a.from_ns and a.to_ns <= end
-        ]
+        scene.arrows = [a for a in (*self._bh_arrows(), *self._kick_arrows()) if begin <= a.from_ns and a.to_ns <= end]
         return self._with_lanes_in_order(scene)
 
     # what is drawn
@@ -226,10 +226,18 @@ class _Builder:
         return Instant(lane, depth, text, self._clock.at(mark), mark.record, mark.line)
 
     def _drained(self, end_ns: int) -> Iterable[Band]:
-        for section in drained_sections(self._table):
+        sections = list(drained_sections(self._table))
+        anew: dict[int, list[Mark]] = defaultdict(list)
+        for section in sections:
+            if section.count <= 1:
+                anew[section.node].append(section.begin)
+        for section in sections:
+            # Where ends are not traced (QEMU 2.6), the node's next first section shows that this one has ended.
+            later = [m for m in anew[section.node] if m.record > section.begin.record]
+            last = section.end or (later[0] if later else None)
             lane = self._lane(LaneKind.STATE, section.node, f"{self._names.node(section.node)} drained")
             begin = self._clock.at(section.begin)
-            end = self._clock.at(section.end) if section.end is not None else max(end_ns, begin)
+            end = self._clock.at(last) if last is not None else max(end_ns, begin)
             yield Band(
                 lane, "drained", f"drained section {section.count}", begin, max(begin, end), section.begin.record,
                 cut_end=section.end is None,
@@ -269,7 +277,9 @@ class _Builder:
             rows = busy[bar.lane]
             row = next((i for i, until in enumerate(rows) if until < bar.begin_ns), len(rows))
             rows[row:] = [bar.end_ns, *rows[row + 1 :]]
-            bars.append(replace(bar, row=row, begin_ns=max(bar.begin_ns, begin), end_ns=min(bar.end_ns, end)))
+            drawn = replace(bar, row=row, begin_ns=max(bar.begin_ns, begin), end_ns=min(bar.end_ns, end))
+            self._bars[id(request)] = drawn
+            bars.append(drawn)
         return bars
 
     def _bar(self, request: GuestRequest, breaking: set[int], end_ns: int) -> RequestBar:
@@ -312,10 +322,9 @@ class _Builder:
             if half.scheduled is not None and half.called is not None:
                 yield self._arrow("bh", half.scheduled, half.called, f"BH {pointer(half.bh)}")
 
-    def _kick_arrows(self, bars: Sequence[RequestBar]) -> Iterable[Arrow]:
-        drawn = {b.record: b for b in bars}
+    def _kick_arrows(self) -> Iterable[Arrow]:
         for request in self._timeline.guest_requests:
-            bar = drawn.get((request.submitted or request.first).record)
+            bar = self._bars.get(id(request))
             if request.kick is not None and bar is not None:
                 arrow = self._arrow("kick", request.kick, request.first, bar.title)
                 yield replace(arrow, to_lane=bar.lane)

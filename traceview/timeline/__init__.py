@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -78,23 +79,45 @@ class Timeline:
 
         That is much faster than `build` where the range lies deep in a trace, and leaves out what began before it.
         """
+        for _, timeline in cls.each_around(vocabulary, batches, [[(first_record, last_record)]]):
+            return timeline
+        raise MissingEventsError(f"the trace has no record from {first_record} to {last_record} with a meaning")
+
+    @classmethod
+    def each_around(
+        cls, vocabulary: Vocabulary, batches: Iterable[EventBatch], wanted: Sequence[Sequence[tuple[int, int]]]
+    ) -> Iterator[tuple[int, Timeline]]:
+        """Keep the records of many timelines in one pass, as `around` does of one.
+
+        Each of `wanted` is the ranges of one timeline, in order and apart. Yields its index and the timeline once the
+        last of its ranges is read, so that no more is held than is open; where no record has a meaning there is none.
+        """
         names, iterations = NameTracker(), IterationCounter()
-        kept: list[MeaningTable] = []
+        kept: dict[int, list[MeaningTable]] = {index: [] for index in range(len(wanted))}
         for batch in batches:
             table = vocabulary.interpret(batch)
             iterations.number(table)
             for row in table.rows(table.where(*NameTracker.MEANINGS)):
                 names.feed(row)
-            kept += [part for part in [table.between(first_record, last_record)] if len(part)]
-            if len(table) and int(table.record[-1]) > last_record:
-                break
-        if not kept:
-            raise MissingEventsError(f"the trace has no record from {first_record} to {last_record} with a meaning")
-        table = MeaningTable.concat(kept)
-        follower = Follower(names)
+            for index, parts in kept.items():
+                parts += [part for span in wanted[index] if len(part := table.between(*span))]
+            at = int(table.record[-1]) if len(table) else -1
+            for index in [i for i in kept if at > wanted[i][-1][1]]:
+                yield from cls._of(index, kept.pop(index), names)
+            if not kept:
+                return
+        for index, parts in kept.items():
+            yield from cls._of(index, parts, names)
+
+    @classmethod
+    def _of(cls, index: int, parts: list[MeaningTable], names: NameTracker) -> Iterator[tuple[int, Timeline]]:
+        if not parts:
+            return
+        own = deepcopy(names)  # it is taught the names of its records once more, in their order
+        table, follower = MeaningTable.concat(parts), Follower(own)
         requests, jobs = follower.feed_numbered(table)
         more_requests, more_jobs = follower.finish()
-        return cls(table, names, requests + more_requests, jobs + more_jobs)
+        yield index, cls(table, own, requests + more_requests, jobs + more_jobs)
 
     @cached_property
     def nesting(self) -> Nesting:
