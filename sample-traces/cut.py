@@ -67,6 +67,10 @@ CUTS = (
         ),
     ),
     Cut(
+        "workaround/trace.log", "qemu-2.6.0-workaround/mirror/trace.log",
+        ((1, 58), (105942, 105956), (108607, 108616), (163348, 163529)),
+    ),
+    Cut(
         "cancelled/trace.log", "qemu-2.4.0/mirror-cancelled/trace.log",
         (
             (1, 67), (40359, 40489), (44348, 44452), (45113, 45485), (49278, 49321), (53777, 53862),

@@ -123,6 +123,13 @@ EXPECTED = {
         lost_in_drain(672, 693, ("write", 2670592)),
         switch(693, 698),
     ],
+    "workaround": [
+        Seen(
+            FINAL_DRAIN_RULE, 120, 164, Verdict.VIOLATED, None, Severity.BROKEN_PROMISE,
+            requests=blocks(("read", 409600)),
+        ),
+        switch(164, 174),
+    ],
     "cancelled": [
         drain(460, 461, pivoted=False),
         Seen(
