@@ -7,7 +7,7 @@ from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.timeline.story import COPY, JOB, JOB2, Story
@@ -24,6 +24,7 @@ STEPS: dict[str, Callable[[Story, int], object]] = {
     "copy": lambda story, job: story.copy(job),
     "before drain": lambda story, job: story.before_drain(job),
     "enter": lambda story, job: story.enter(job),
+    "coroutine ends": lambda story, _job: story.say("qemu_coroutine_terminate self 0x2"),
     "completed": lambda story, job: story.completed(job),
     "concluded": lambda story, job: story.concluded(job),
     "defer": lambda story, job: story.defer(job),
@@ -70,12 +71,13 @@ steps_of_jobs = st.lists(
 )
 
 
+@settings(max_examples=400)
 @given(steps_of_jobs, st.lists(st.integers(0, 40), max_size=3))
 def test_what_is_known_of_jobs_is_what_all_their_records_say(steps: list[tuple[str, int]], cuts: list[int]) -> None:
     table = told(steps)
     edges = [0, *sorted(min(c, len(table)) for c in cuts), len(table)]
     tables = [table.take(slice(a, b)) for a, b in pairwise(edges)]
-    few = followed(tables, lambda t, tracker: find_anchors(t, tracker.running))
+    few = followed(tables, lambda t, tracker: find_anchors(t, tracker.running, tracker.coroutines))
     assert few == followed(tables, lambda t, _tracker: t.where(*JobTracker.MEANINGS))
 
 

@@ -18,6 +18,10 @@ ANCHORS = (*JobTracker.MEANINGS, *NameTracker.MEANINGS)
 _NOT_BY_JOB = (
     Meaning.PIVOT, Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, Meaning.COROUTINE_END, Meaning.QMP_EVENT,
 )  # fmt: skip
+_MAKES_KNOWN = (
+    Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN, Meaning.JOB_DEFERRED, Meaning.JOB_EXIT,
+)  # fmt: skip
+"""What tells the tracker of a job, as early as the trace does."""
 _OF_JOB = tuple(m for m in JobTracker.MEANINGS if m not in _NOT_BY_JOB)
 Steps = npt.NDArray[np.int8]
 
@@ -47,7 +51,7 @@ def find_anchors(
     step = steps[table.meaning[rows]]
     entries = rows[step == _ENTER]
     if len(entries):  # most are of other coroutines
-        starting = np.flatnonzero(table.where(Meaning.JOB_START, Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN))
+        starting = np.flatnonzero(table.where(*_MAKES_KNOWN))
         jobs = [*running, *distinct(table.role("job", starting))]
         of_jobs = _among(table.role("job", entries), jobs)
         mask[entries[~of_jobs]] = False
@@ -82,10 +86,17 @@ def _among(values: Int64Array, chosen: list[int]) -> Mask:
 
 
 def _idle_entries(step: Steps, job: Int64Array) -> Mask:
-    """Return which steps, sorted by job, are entries that change nothing: all but the first behind each step."""
+    """Return which steps, sorted by job, are entries that change nothing.
+
+    All are but the first behind each step, and behind the first look after it: that may be what makes a job known.
+    """
     begins = np.ones(len(step), dtype=np.bool_)
     begins[1:] = (job[1:] != job[:-1]) | (step[1:] == _STEP)
     idle: Mask = step == _ENTER
+    others = np.flatnonzero(~idle)
+    after_step = np.ones(len(others), dtype=np.bool_)
+    after_step[1:] = (job[others][1:] != job[others][:-1]) | (step[others][:-1] == _STEP)
+    begins[others[after_step]] = True
     entries = np.flatnonzero(idle)
     segment: Int64Array = np.cumsum(begins)
     idle[entries[_first_of_each(segment[entries])]] = False
