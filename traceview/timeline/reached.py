@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from traceview.events import distinct
 from traceview.vocabulary import Mask, Meaning, MeaningTable
 
 __all__ = ["ReachedNodes"]
@@ -23,15 +24,16 @@ class ReachedNodes:
         """
         if self._resting:
             return None
-        if bool(table.where(Meaning.ROOT_ATTACH).any()):
-            self._resting = True
-            return None
         rows = np.flatnonzero(table.where(Meaning.REACH))
+        attached = np.flatnonzero(table.where(Meaning.ROOT_ATTACH))
+        if len(attached):
+            self._resting = True
+            rows = rows[rows < attached[0]]
         if not len(rows):
             return None
         blks, nodes = table.role("blk", rows), table.role("node", rows)
         mask: Mask = np.zeros(len(table), dtype=np.bool_)
-        for blk in table.handed_over()[2]:
+        for blk in distinct(blks):
             own = np.flatnonzero(blks == blk)
             if len(own):
                 before = np.concatenate(([self._node_of.get(blk, 0)], nodes[own][:-1]))
