@@ -39,7 +39,7 @@ def test_a_finding_tells_what_who_and_where() -> None:
         "  (a) line 10              0 µs  block_job_defer_to_main_loop",
         "  (b) line 12            +40 µs  guest write 4096 B at 8192, kick at line 11",
         "  (c) line 20           +626 µs  mirror_exit: guest moved to bs 0xa1 (/images/target.raw)",
-        "  target lacks 4096 B in 1 extent",
+        "  target lacks 4096 B in 1 extent: traceview repair brings them back",
         "windows: 1 checked, 0 clean, 1 violated, 0 inconclusive     (exposure: median 626 µs)",
     ]
 
@@ -104,7 +104,9 @@ def test_a_trace_that_ends_in_the_switch_does_not_say_that_the_guest_was_moved()
 
 def test_what_was_written_again_is_not_lacking() -> None:
     left = report_of(window(request(), lost=[Extent(0, 512), Extent(4096, 512)], rewritten_bytes=4096))
-    assert left[-2] == "  target lacks 1024 B in 2 extents (4096 B rewritten since)"
+    assert left[-2] == (
+        "  target lacks 1024 B in 2 extents (4096 B rewritten since): traceview repair brings them back"
+    )
     nothing = report_of(window(request(), rewritten_bytes=4096))
     assert nothing[-2] == "  all 4096 B lost were rewritten since: the target lacks nothing any more"
 

@@ -21,7 +21,8 @@ _FRAMES = ("main_loop_wait", "aio_ctx_dispatch", "aio_poll", "qemu_iohandler_pol
 _UNITS = {"ns": 1, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 WITH_FINDINGS = {
     "abort": 1, "cancelled": 1, "lp1570134-case-1": 1, "lp1570134-case-2": 1, "lp1570134-first-diagram": 1,
-    "second-door": 3, "simpletrace-2.6": 2, "stock-4.1-ide-lost-write": 1,
+    "second-door": 3,
+    "workaround": 1, "simpletrace-2.6": 2, "stock-4.1-ide-lost-write": 1,
 }  # fmt: skip
 """How many findings the log of each sample has."""
 

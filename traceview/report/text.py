@@ -185,7 +185,7 @@ def _loss(window: Window) -> str:
     words = f"target lacks {left} B in {plural(len(window.lost), 'extent')}"
     if window.rewritten_bytes:
         words += f" ({window.rewritten_bytes} B rewritten since)"
-    return words
+    return f"{words}: traceview repair brings them back"
 
 
 def _inconclusive_lines(windows: list[Window], style: Style) -> Iterator[str]:
