@@ -21,6 +21,7 @@ from traceview.cli.options import (
     choose_formats,
     choose_rules,
     examples,
+    parsed,
 )
 from traceview.cli.scan import EXIT_INPUT, files_read, scan_paths
 
@@ -83,8 +84,9 @@ def export(
     from traceview.cli.output import open_output  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.cli.progress import ProgressBar  # noqa: PLC0415
     from traceview.perfetto import load_schema, write_perfetto  # noqa: PLC0415
+    from traceview.selection import parse_moment  # noqa: PLC0415
 
-    moments = _moment(since, "--from"), _moment(until, "--to")
+    moments = parsed(parse_moment, since, "--from"), parsed(parse_moment, until, "--to")
     load_schema()  # complain now, not after a long scan
     traces: list[Trace] = []
     result, errors = scan_paths([path], inputs, choose_rules(rule, rules), shown=traces)
@@ -98,15 +100,6 @@ def export(
         part = _around(traces[0], told) if told is not None else _between(traces[0], result, *moments)
     with open_output(output, files_read(result, [path], trace_events)) as out:
         write_perfetto(out, [part])
-
-
-def _moment(text: str | None, option: str) -> tuple[bool, int] | None:
-    from traceview.selection import parse_moment  # noqa: PLC0415
-
-    try:
-        return parse_moment(text) if text is not None else None
-    except ValueError as e:
-        raise typer.BadParameter(str(e), param_hint=option) from e
 
 
 def _told(result: ScanResult, finding: int | None, window: int | None) -> Told | None:

@@ -22,10 +22,10 @@ from traceview.cli.options import (
     choose_rules,
     examples,
 )
+from traceview.cli.scan import ask_traces
 from traceview.report.known import EXTENT_FORMATS
 
 if TYPE_CHECKING:
-    from traceview.api import Trace
     from traceview.errors import TraceviewError
     from traceview.losses import Losses
     from traceview.rules import RuleSet
@@ -89,23 +89,6 @@ def extents(
 
 def find_losses(paths: list[Path], inputs: Inputs, rules: RuleSet) -> tuple[Losses, list[TraceviewError]]:
     """Return what traces lost, with a progress bar; what cannot be read is told on stderr, the others go on."""
-    from traceview.cli.output import complain  # noqa: PLC0415
-    from traceview.cli.progress import ProgressBar  # noqa: PLC0415
     from traceview.fleet import losses_all  # noqa: PLC0415
 
-    errors: list[TraceviewError] = []
-
-    def tell(error: TraceviewError) -> None:
-        progress.pause()
-        errors.append(error)
-        complain(str(error))
-
-    def watch(trace: Trace) -> None:
-        progress.watch(trace)
-
-    with ProgressBar() as progress:
-        losses = losses_all(
-            paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, qemu=inputs.qemu,
-            max_bytes=inputs.max_bytes, jobs=inputs.jobs, on_trace=watch, on_error=tell,
-        )  # fmt: skip
-    return losses, errors
+    return ask_traces(losses_all, paths, inputs, rules)

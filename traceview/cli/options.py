@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -43,7 +43,10 @@ __all__ = [
     "examples",
     "parse_qemu",
     "parse_size",
+    "parsed",
 ]
+
+T = TypeVar("T")
 
 # These are written down here so that completion and --help need not import the library.
 INPUT_FORMATS = ("log", "simpletrace")
@@ -74,6 +77,19 @@ def parse_qemu(text: str) -> str:
         return parse_release(text)
     except ValueError as e:
         raise typer.BadParameter(str(e)) from e
+
+
+def parsed(parse: Callable[[str], T], text: str | None, option: str) -> T | None:
+    """Return what an option's text stands for, None where it was not given.
+
+    `parse` raises ValueError for text that is wrong, this function typer.BadParameter.
+    """
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as e:
+        raise typer.BadParameter(str(e), param_hint=option) from e
 
 
 def _complete(*known: str) -> Callable[[str], list[str]]:

@@ -22,12 +22,11 @@ from traceview.cli.options import (
     choose_formats,
     choose_rules,
     examples,
+    parsed,
 )
 from traceview.cli.scan import EXIT_INPUT, files_read, scan_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from matplotlib.figure import Figure
 
     from traceview.api import Trace
@@ -175,16 +174,9 @@ def _cut(
     from traceview.selection import parse_moment  # noqa: PLC0415
 
     return _Cut(
-        finding, window, _parsed(parse_moment, since, "--from"), _parsed(parse_moment, until, "--to"), context,
-        _parsed(parse_duration, around, "--around"),
+        finding, window, parsed(parse_moment, since, "--from"), parsed(parse_moment, until, "--to"), context,
+        parsed(parse_duration, around, "--around"),
     )  # fmt: skip
-
-
-def _parsed(parse: Callable[[str], T], text: str | None, option: str) -> T | None:
-    try:
-        return None if text is None else parse(text)
-    except ValueError as e:
-        raise typer.BadParameter(str(e), param_hint=option) from e
 
 
 def _overview(result: ScanResult, traces: list[Trace], theme: str, width: str) -> tuple[Figure, str]:

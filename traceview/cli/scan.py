@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -28,12 +29,14 @@ from traceview.cli.options import (
 from traceview.report.known import SCAN_FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from traceview.api import Trace
     from traceview.errors import TraceviewError
     from traceview.findings import ScanResult
     from traceview.rules import RuleSet
 
-__all__ = ["files_read", "scan", "scan_paths", "show"]
+__all__ = ["ask_traces", "files_read", "scan", "scan_paths", "show"]
 
 SCAN_EXAMPLES = examples(
     "traceview scan vm.log",
@@ -46,6 +49,8 @@ SHOW_EXAMPLES = examples(
     "traceview show vm.log",
     "traceview show logs/ --finding 2 --all",
 )
+
+T = TypeVar("T")
 
 EXIT_FINDINGS, EXIT_INPUT, EXIT_INCONCLUSIVE = 1, 2, 3
 
@@ -94,9 +99,22 @@ def scan_paths(
 
     Where windows are to be `shown`, the traces are put there, and windows of jobs keep the records around them.
     """
+    from traceview.fleet import scan_all  # noqa: PLC0415
+
+    note: Callable[[Trace], None] = shown.append if shown is not None else lambda _trace: None
+    return ask_traces(partial(scan_all, keep_witness=shown is not None), paths, inputs, rules, note)
+
+
+def ask_traces(
+    ask: Callable[..., T], paths: list[Path], inputs: Inputs, rules: RuleSet,
+    note: Callable[[Trace], None] = lambda _trace: None,
+) -> tuple[T, list[TraceviewError]]:  # fmt: skip
+    """Ask files and directories by a function of `traceview.fleet`, with a progress bar; `note` is told of each trace.
+
+    What cannot be read is told on stderr, the others go on.
+    """
     from traceview.cli.output import complain  # noqa: PLC0415
     from traceview.cli.progress import ProgressBar  # noqa: PLC0415
-    from traceview.fleet import scan_all  # noqa: PLC0415
 
     errors: list[TraceviewError] = []
 
@@ -105,17 +123,16 @@ def scan_paths(
         errors.append(error)
         complain(str(error))
 
-    def note(trace: Trace) -> None:
+    def watch(trace: Trace) -> None:
         progress.watch(trace)
-        if shown is not None:
-            shown.append(trace)
+        note(trace)
 
     with ProgressBar() as progress:
-        result = scan_all(
-            paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, keep_witness=shown is not None,
-            max_bytes=inputs.max_bytes, jobs=inputs.jobs, qemu=inputs.qemu, on_trace=note, on_error=tell,
+        answer = ask(
+            paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, max_bytes=inputs.max_bytes,
+            jobs=inputs.jobs, qemu=inputs.qemu, on_trace=watch, on_error=tell,
         )  # fmt: skip
-    return result, errors
+    return answer, errors
 
 
 def files_read(result: ScanResult, paths: list[Path], trace_events: Path | None) -> list[Path]:

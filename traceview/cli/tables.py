@@ -22,12 +22,13 @@ from traceview.cli.options import (
     choose_formats,
     choose_rules,
     examples,
+    parsed,
 )
 from traceview.cli.scan import EXIT_INPUT, files_read, scan_paths
 from traceview.report.known import TABLE_FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import pandas as pd
 
@@ -151,10 +152,10 @@ def events(
 
     selection = Selection(
         events=tuple(event or ()),
-        since=_parsed(parse_moment, since, "--from"),
-        until=_parsed(parse_moment, until, "--to"),
+        since=parsed(parse_moment, since, "--from"),
+        until=parsed(parse_moment, until, "--to"),
         tid=pid,
-        pointer=_parsed(_pointer, pointer, "--pointer"),
+        pointer=parsed(_pointer, pointer, "--pointer"),
     )
     trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs))
     with ProgressBar(hidden=_on_terminal(output)) as progress, open_output(output, _reads(trace, trace_events)) as out:
@@ -179,15 +180,6 @@ def _event_frames(trace: Trace, selection: Selection) -> Iterator[pd.DataFrame]:
 
 def _is_pattern(name: str) -> bool:
     return any(c in name for c in "*?[")
-
-
-def _parsed(parse: Callable[[str], T], text: str | None, option: str) -> T | None:
-    if text is None:
-        return None
-    try:
-        return parse(text)
-    except ValueError as e:
-        raise typer.BadParameter(str(e), param_hint=option) from e
 
 
 def _pointer(text: str) -> int:
