@@ -103,9 +103,7 @@ class Ledger:
                     group = groups.setdefault((id(candidate.job), blk), _Group(candidate.job, blk))
                     group.members.append((index, candidate, window))
         found = [e for group in groups.values() for e in self._of_group(group, numbers, known)]
-        order = {id(group.job): i for i, group in enumerate(groups.values())}
-        place = {group.job.key: order[id(group.job)] for group in groups.values()}
-        return sorted(found, key=lambda e: (e.device, e.windows[0], place[e.job], e.extent.offset))
+        return sorted(found, key=lambda e: (e.device, e.windows[0], e.extent.offset))
 
     def _of_group(self, group: _Group, numbers: dict[int, int], known: Known) -> Iterator[LostExtent]:
         job, blk = group.job, group.blk

@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from traceview.events import NO_THREAD, NO_TIME
 from traceview.findings import Window
@@ -30,6 +31,8 @@ from traceview.timeline.requests import GuestRequest
 from traceview.vocabulary import Meaning
 
 __all__ = ["AROUND", "MARGIN", "build_scene", "records_around"]
+
+P = TypeVar("P", Call, Band)
 
 AROUND = 2000
 """How many records before and behind a window are looked at: for requests that end behind it, say."""
@@ -122,12 +125,12 @@ class _Builder:
         shaded = self._shaded()
         scene = Scene(title, subtitle, shaded[0] if shaded else begin, begin, end, shaded, self._clock.by_record)
         calls = [self._call(f) for f in self._timeline.nesting.frames]
-        scene.calls = [_clipped_call(c, begin, end) for c in calls if c.begin_ns <= end and c.end_ns >= begin]
+        scene.calls = [_clipped(c, begin, end) for c in calls if c.begin_ns <= end and c.end_ns >= begin]
         rows = self._table.rows(self._table.where(*_INSTANTS))
         instants = [self._instant(Mark.of(row), row.text()) for row in rows]
         scene.instants = [i for i in instants if begin <= i.ts_ns <= end]
         bands = [*self._drained(end), *self._external_off(end)]
-        scene.bands = [_clipped_band(b, begin, end) for b in bands if b.begin_ns <= end and b.end_ns >= begin]
+        scene.bands = [_clipped(b, begin, end) for b in bands if b.begin_ns <= end and b.end_ns >= begin]
         scene.requests = self._requests(begin, end)
         scene.letters = [x for x in self._letters(scene.requests) if begin <= x.ts_ns <= end]
         scene.arrows = [a for a in (*self._bh_arrows(), *self._kick_arrows()) if begin <= a.from_ns and a.to_ns <= end]
@@ -337,15 +340,9 @@ class _Builder:
         )  # fmt: skip
 
 
-def _clipped_call(call: Call, begin: int, end: int) -> Call:
+def _clipped(part: P, begin: int, end: int) -> P:
+    """Return a part that lasts, without what of it lies outside of what is drawn."""
     return replace(
-        call, begin_ns=max(call.begin_ns, begin), end_ns=min(call.end_ns, end),
-        cut_begin=call.begin_ns < begin, cut_end=call.cut_end or call.end_ns > end,
-    )  # fmt: skip
-
-
-def _clipped_band(band: Band, begin: int, end: int) -> Band:
-    return replace(
-        band, begin_ns=max(band.begin_ns, begin), end_ns=min(band.end_ns, end),
-        cut_begin=band.begin_ns < begin, cut_end=band.cut_end or band.end_ns > end,
+        part, begin_ns=max(part.begin_ns, begin), end_ns=min(part.end_ns, end),
+        cut_begin=part.begin_ns < begin, cut_end=part.cut_end or part.end_ns > end,
     )  # fmt: skip
