@@ -68,6 +68,7 @@ def find_anchors(
     rows, step, job = rows[order], step[order], job[order]
     idle = _idle_entries(step, job)
     mask[rows[idle]] = False
+    mask[_handed_on(table, entries)] = True
     if not every_look:
         rows, step, job = rows[~idle], step[~idle], job[~idle]
         step = np.where((step == _CLEAN) & (table.role("count", rows) != 0), np.int8(_DIRTY), step)
@@ -101,6 +102,15 @@ def _idle_entries(step: Steps, job: Int64Array) -> Mask:
     segment: Int64Array = np.cumsum(begins)
     idle[entries[_first_of_each(segment[entries])]] = False
     return idle
+
+
+def _handed_on(table: MeaningTable, entries: Int64Array) -> Int64Array:
+    """Return the entries of coroutines that were entered for another job before: pointers are used anew."""
+    coroutine, job = table.role("coroutine", entries), table.role("job", entries)
+    order = np.argsort(coroutine, kind="stable")
+    coroutine, job = coroutine[order], job[order]
+    changed = (coroutine[1:] == coroutine[:-1]) & (job[1:] != job[:-1])
+    return np.asarray(entries[order[1:][changed]])
 
 
 def _idle_steps(step: Steps, job: Int64Array) -> Mask:
