@@ -28,12 +28,12 @@ CLEAN = SAMPLES / "fixed" / "trace.log"
 BINARY = SAMPLES / "simpletrace-2.6" / "trace.bin"
 DECLARED = SAMPLES / "simpletrace-2.6" / "trace-events"
 PUBLIC = [
-    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageError",
-    "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
+    "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
+    "ImageError", "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
     "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape",
-    "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
-    "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window",
-    "__version__", "find_traces", "load_rules", "losses_all", "open",
+    "StoreError", "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
+    "TriageError", "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict",
+    "Window", "__version__", "find_traces", "load_rules", "losses_all", "open",
     "scan_all",
 ]  # fmt: skip
 
@@ -62,7 +62,7 @@ def test_the_type_checker_sees_the_names_that_there_are() -> None:
 
 def test_every_public_error_is_a_traceview_error_and_a_built_in() -> None:
     errors = [getattr(traceview, n) for n in PUBLIC if n.endswith("Error")]
-    assert len(errors) == 17
+    assert len(errors) == 20
     for error in errors:
         assert issubclass(error, TraceviewError)
         if error is not TraceviewError:

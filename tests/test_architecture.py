@@ -24,6 +24,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("timeline",),
     ("rules",),
     ("findings",),
+    ("fingerprints",),
     ("losses",),
     ("image_map",),
     ("detect",),

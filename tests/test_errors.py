@@ -29,6 +29,8 @@ ERRORS = {name: getattr(errors, name) for name in errors.__all__ if name.endswit
         ("RepairRefusedError", RuntimeError),
         ("TooManyRecordsError", ValueError),
         ("MissingPackageError", ImportError),
+        ("StoreError", OSError),
+        ("TriageError", ValueError),
     ],
 )
 def test_each_error_is_one_of_ours_and_the_built_in_that_it_resembles(name: str, builtin: type[Exception]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from traceview.api import Trace, open
     from traceview.errors import (
+        BaselineError,
         DeclarationsMismatchError,
         DeclarationsNeededError,
         GrammarError,
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
         MissingPackageError,
         RepairRefusedError,
         RuleFileError,
+        StoreError,
         TooManyRecordsError,
         TraceNotFoundError,
         TraceReadError,
         TraceviewError,
+        TriageError,
         UndoFileError,
         UnknownFormatError,
         UnknownNameError,
@@ -45,10 +48,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "traceview.api": ("Trace", "open"),
     "traceview.errors": (
-        "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageError", "ImageMapError",
-        "MissingEventsError", "MissingPackageError", "RepairRefusedError", "RuleFileError", "TooManyRecordsError",
-        "TraceNotFoundError", "TraceReadError", "TraceviewError", "UndoFileError", "UnknownFormatError",
-        "UnknownNameError", "UnsupportedVersionError",
+        "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageError",
+        "ImageMapError", "MissingEventsError", "MissingPackageError", "RepairRefusedError", "RuleFileError",
+        "StoreError", "TooManyRecordsError", "TraceNotFoundError", "TraceReadError", "TraceviewError", "TriageError",
+        "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError",
     ),
     "traceview.findings": (
         "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
@@ -62,12 +65,12 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError", "ImageError",
-    "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
+    "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
+    "ImageError", "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
     "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape",
-    "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
-    "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window",
-    "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
+    "StoreError", "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
+    "TriageError", "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict",
+    "Window", "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
 ]  # fmt: skip
 
 

@@ -83,6 +83,7 @@ class Trace:
     def _reader(self) -> Reader:
         reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations, self.jobs)
         self.stats = reader.stats
+        self.stats.head = self.source.head()
         return reader
 
     def scan(

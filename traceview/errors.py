@@ -18,6 +18,9 @@
     ├── ImageError               (also OSError)            an image that cannot be opened, read or written
     ├── UndoFileError            (also ValueError)         no undo file of a repair, or a damaged one
     ├── RepairRefusedError       (also RuntimeError)       a repair that would do harm, or might
+    ├── BaselineError            (also ValueError)         a baseline file that makes no sense
+    ├── StoreError               (also OSError)            a store of findings that cannot be opened, read or written
+    ├── TriageError              (also ValueError)         a change of a stored finding that is refused
     └── TooManyRecordsError      (also ValueError)         more of a trace than can be held at once
 
 Each message says which file, where in it, what was expected, what was found, and what to do next.
@@ -29,6 +32,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "BaselineError",
     "DeclarationsMismatchError",
     "DeclarationsNeededError",
     "GrammarError",
@@ -38,10 +42,12 @@ __all__ = [
     "MissingPackageError",
     "RepairRefusedError",
     "RuleFileError",
+    "StoreError",
     "TooManyRecordsError",
     "TraceNotFoundError",
     "TraceReadError",
     "TraceviewError",
+    "TriageError",
     "UndoFileError",
     "UnknownFormatError",
     "UnknownNameError",
@@ -90,6 +96,14 @@ class RuleFileError(TraceviewError, ValueError):
         super().__init__("\n".join(self.complaints))
 
 
+class BaselineError(TraceviewError, ValueError):
+    """A baseline file that makes no sense. `complaints` has what is wrong, place by place, as the message has it."""
+
+    def __init__(self, complaints: Iterable[str]) -> None:
+        self.complaints = tuple(complaints)
+        super().__init__("\n".join(self.complaints))
+
+
 class UnknownNameError(TraceviewError, LookupError):
     """A name that is not known; the message offers the nearest one that is."""
 
@@ -116,6 +130,14 @@ class UndoFileError(TraceviewError, ValueError):
 
 class RepairRefusedError(TraceviewError, RuntimeError):
     """A repair, or a step of one, that is not done because it would do harm, or might."""
+
+
+class StoreError(TraceviewError, OSError):
+    """A store of findings that cannot be opened, read or written, or that a newer traceview made."""
+
+
+class TriageError(TraceviewError, ValueError):
+    """A change of a stored finding, or a setting of triage, that is refused; the message says what it would take."""
 
 
 class TooManyRecordsError(TraceviewError, ValueError):

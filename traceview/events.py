@@ -245,6 +245,8 @@ class ReadStats:
     """How many records each event had, decoded or not."""
     unknown_names: set[str] = field(default_factory=set)
     """Events met that no declaration names."""
+    head: bytes = b""
+    """The first bytes of the trace, unpacked, as far as formats were told by them."""
     first_ts_ns: int = NO_TIME
     last_ts_ns: int = NO_TIME
     bytes_read: int = 0

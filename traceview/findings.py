@@ -22,6 +22,7 @@ __all__ = [
     "Evidence",
     "Extent",
     "Finding",
+    "Fingerprint",
     "Happening",
     "Picture",
     "RefusedLine",
@@ -30,6 +31,7 @@ __all__ = [
     "ScanResult",
     "Severity",
     "Shape",
+    "Suppression",
     "TraceSummary",
     "Unjudged",
     "Verdict",
@@ -153,6 +155,8 @@ class Window:
     opening: str = ""
     closing: str = ""
     """The words of the rule for its opening and its closing."""
+    device_kind: str = ""
+    """What kind of device made the first request that counts: ide, nvme, scsi, virtio-blk; ``""`` if not known."""
 
     @property
     def duration_ns(self) -> int | None:
@@ -184,6 +188,36 @@ class Window:
         if any(self.requests[i].op.changes_data for i in self.violating):
             outcomes.add(Outcome.CHANGED)
         return severity_of(self.severities, frozenset(outcomes))
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """By what a finding is known again, each key with the version of its algorithm (``v1-`` and 32 hexadecimal digits).
+
+    `identity` is that of the bug: the same in another VM, build, format or cut of a trace. `group` is coarser: all that
+    one rule finds. `instance` is this happening: in this trace, at these offsets. `older` are the identities by older
+    algorithms, so that what was filed under them is found.
+    """
+
+    identity: str
+    group: str
+    instance: str
+    older: tuple[str, ...] = ()
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """All identities, that of the newest algorithm first."""
+        return (self.identity, *self.older)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """The line of a baseline file that covers a finding; `until` is a date (ISO 8601), ``""`` for no end."""
+
+    source: str
+    line: int
+    reason: str
+    until: str = ""
 
 
 class Picture(Protocol):
@@ -218,6 +252,11 @@ class Finding:
     certain: bool = True
     standing: Standing | None = None
     happenings: tuple[int, ...] = ()
+    rule_version: int = 1
+    fingerprint: Fingerprint | None = None
+    """By what it is known again; every finding of a scan has one."""
+    suppression: Suppression | None = None
+    """What covers it, where a baseline does: it is told, and no reason to fail."""
     picture: Picture | None = field(default=None, compare=False, repr=False)
     """What draws it; a scan of a file gives each of its findings one."""
 
@@ -297,6 +336,11 @@ class TraceSummary:
     """The first of the refused lines, explained."""
     coverage: list[RuleCoverage] = field(default_factory=list)
     """What each rule came to."""
+    digest: str = ""
+    """By what the trace is known again (`traceview.fingerprints.trace_digest`)."""
+    host: str = ""
+    vm: str = ""
+    """Where it comes from, as far as whoever asked for the scan says so."""
 
 
 @dataclass(slots=True)

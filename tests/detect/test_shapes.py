@@ -149,6 +149,35 @@ def test_a_context_without_name() -> None:
     assert found(story)[:2] == (Shape.UNCLASSIFIED, "the trace does not name the context 0xcc that served it")
 
 
+def nameless() -> Story:
+    """Tell what `waiting` does as a trace whose beginning, with the names of the contexts, was cut off."""
+    story = waiting()
+    story.told = [t for t in story.told if "aio_context_name" not in getattr(t, "text", "")]
+    return story
+
+
+def test_where_the_names_are_cut_off_the_two_contexts_of_the_main_loop_are_told_by_what_runs_in_them() -> None:
+    story = nameless()
+    served(story, IOHANDLER, story.write)
+    assert found(story) == (Shape.CASE_1, "", ["iohandler_ctx"])
+
+
+def test_what_the_context_of_the_jobs_exit_serves_is_not_taken_for_iohandler_ctx() -> None:
+    story = nameless()
+    served(story, MAIN, story.write)
+    assert found(story)[0] is Shape.UNCLASSIFIED
+
+
+def test_what_is_dispatched_outside_the_main_loop_gives_no_names() -> None:
+    story = instrumented()
+    story.told = [t for t in story.told if "aio_context_name" not in getattr(t, "text", "")]
+    story.start()
+    story.defer()
+    served(story, IOHANDLER, story.write)
+    window = window_of(story)
+    assert [r.context for r in window.requests] != ["iohandler_ctx"]
+
+
 def test_no_dispatch_at_all() -> None:
     story = waiting()
     story.write()

@@ -200,3 +200,8 @@ def test_a_rule_about_all_of_qemu_names_no_subject() -> None:
     assert [str(p) for p in rule.windows[0].open] == ["graph_locked"]
     with pytest.raises(RuleFileError, match="a rule about all of QEMU has no role to compare here"):
         built(*changes, ("graph_locked", "graph_locked(thread)"))
+
+
+def test_a_rule_is_of_its_first_version_unless_it_says_otherwise() -> None:
+    assert built().version == 1
+    assert built(("subject  node", "subject  node\n    version 3")).version == 3

@@ -42,6 +42,16 @@ def test_on_stock_builds_it_is_tied_by_operation_and_place() -> None:
     assert learned(story).blk_of(VDEV) == DRIVE
 
 
+def test_a_blockbackend_is_known_by_the_event_that_took_most_of_its_requests_up() -> None:
+    story = Story()
+    use(story, 0)
+    use(story, 4096)
+    story.say("ide_dma_cb IDEState 0x1; sector_num=16 n=8 cmd=DMA WRITE")
+    story.submit("pwritev", 16 * 512, request=0)
+    known = learned(story)
+    assert (known.event_of(DRIVE), known.event_of(OTHER_DRIVE)) == ("virtio_blk_handle_write", "")
+
+
 @pytest.mark.parametrize(("op", "offset"), [("preadv", 0), ("pwritev", 512)])
 def test_another_operation_or_place_ties_nothing(op: str, offset: int) -> None:
     story = Story()

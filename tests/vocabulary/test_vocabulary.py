@@ -61,7 +61,7 @@ def test_an_entry_means_something_and_has_forms_with_distinct_arguments(name: st
     assert event.name == name
     assert event.meaning is not Meaning.NOTHING
     assert event.forms
-    assert set(ENTRIES[name]) <= {"means", "op", "op_from", "op_flag", "roles", "places", "forms"}
+    assert set(ENTRIES[name]) <= {"means", "op", "op_from", "op_flag", "device", "roles", "places", "forms"}
     assert bool(event.places) == (event.releases is None), "who adds a tracepoint must be told where it belongs"
     for form in event.forms:
         assert form.name == name

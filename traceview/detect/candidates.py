@@ -9,7 +9,7 @@ import numpy as np
 from traceview.detect.buffer import MAX_RECORDS, RowBuffer
 from traceview.detect.counted import Counted, rows_that_count
 from traceview.detect.pending import LOOK_BACK
-from traceview.detect.shapes import classify
+from traceview.detect.shapes import classify, name_main_contexts
 from traceview.findings import Evidence, Happening, Request, Shape
 from traceview.rules import EXIT_RULE, Rule, WindowClause
 from traceview.timeline.jobs import Job
@@ -92,6 +92,8 @@ def collect(
 def _fill_in(candidate: Candidate, rows: MeaningTable, counted: Counted, first: Mark, names: NameTracker) -> None:
     """Write what counts of a window's rows into the candidate."""
     nesting = build_nesting(rows, names.contexts) if counted.submitted.any() else None
+    if nesting is not None and candidate.close is not None:
+        name_main_contexts(rows, nesting, counted.submitted, candidate.close, names)
     kicks = KickTracker()
     waiting: list[tuple[int, Request]] = []
     exact = candidate.evidence is Evidence.EXACT

@@ -41,6 +41,19 @@ class Known:
     resolution_ns: int
     last_record: int
 
+    def device_kind(self, requests: Iterable[Request]) -> str:
+        """Return the kind of the device that made the first request of which it is known; ``""`` for none.
+
+        A request's own record tells it, or what the device took up for the same BlockBackend, or the kick.
+        """
+        kind_of = self.namer.vocabulary.device_of
+        for request in requests:
+            kick = request.kick.event if request.kick is not None else ""
+            kind = kind_of(request.mark.event) or kind_of(self.devices.event_of(request.blk)) or kind_of(kick)
+            if kind:
+                return kind
+        return ""
+
     def gap_between(self, first: int, last: int) -> Gap | None:
         """Return the first gap behind record `first`, up to and with `last`."""
         return next((g for g in self.gaps if g.between(first, last)), None)
@@ -103,6 +116,7 @@ class Judge:
             target_image=known.names.image(job.target, candidate.end_record), witness=candidate.witness, subject="job",
             key=job.key, happenings=happenings, severities=candidate.rule.severities, about=candidate.clause.about,
             opening=words_of(candidate.clause.open), closing=words_of(candidate.clause.close),
+            device_kind=known.device_kind(counted),
         )  # fmt: skip
 
     def _verdict(self, candidate: Candidate, requests: list[Request], *, broken: bool) -> tuple[Verdict, str]:

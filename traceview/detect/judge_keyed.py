@@ -88,7 +88,7 @@ class KeyedJudge:
             node=node, target=0, pivoted=False, open=window.open, close=window.close, shape=None, shape_reason="",
             requests=requests, subject=rule.subject, key=window.key, happenings=happened, more=more,
             severities=rule.severities, about=window.clause.about, opening=words_of(window.clause.open),
-            closing=words_of(window.clause.close),
+            closing=words_of(window.clause.close), device_kind=self._known.device_kind(requests),
         )  # fmt: skip
 
     def _pass_over(self, rule: Rule, blind: str) -> None:

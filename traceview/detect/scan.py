@@ -22,6 +22,7 @@ from traceview.detect.telling import findings_of, told_once
 from traceview.detect.unjudged import Jobs, cover, find_unjudged
 from traceview.events import EventBatch, EventForm, Gap, ReadStats, distinct
 from traceview.findings import ScanResult, Severity, TraceSummary, Verdict
+from traceview.fingerprints import fingerprinted, trace_digest
 from traceview.losses import Horizon, Losses, LostExtent
 from traceview.rules import RuleSet
 from traceview.timeline.devices import DeviceMap
@@ -222,10 +223,11 @@ class Scanner:
             path=path, format=format_id, dating=dating, events=stats.records,
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps,
             missing_events=sorted({name for names in needed for name in names}),
-            unjudged=unjudged, contexts=self._names.contexts,
+            unjudged=unjudged, contexts=self._names.contexts, digest=trace_digest(stats.head, stats.first_ts_ns),
             coverage=cover(known.namer, self._rules, covered, keyed.passed_over | passed_over, self._seen),
         )  # fmt: skip
         result = ScanResult([summary], windows, findings_of(windows, self._rules, dating))
+        result.findings = fingerprinted(result, self._vocabulary)
         if self._ledger is not None:
             extents = self._ledger.extents(judged_jobs, windows, known)
             self.losses = Losses(result, extents, [_horizon(self._ledger.last, extents, stats.gaps)])

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from traceview.findings import Shape
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
-from traceview.timeline.nesting import IOHANDLER, Nesting
-from traceview.vocabulary import Row
+from traceview.timeline.nesting import IOHANDLER, MAIN, Frame, Nesting
+from traceview.vocabulary import Mask, MeaningTable, Row
 
-__all__ = ["classify"]
+__all__ = ["classify", "name_main_contexts"]
+
+
+def name_main_contexts(
+    rows: MeaningTable, nesting: Nesting, requests: Mask, closed: Mark, names: NameTracker
+) -> None:  # fmt: skip
+    """Name the two contexts that the main loop dispatches, where the trace lost their names (it was cut, say).
+
+    QEMU's main loop has two AioContexts as sources (util/main-loop.c: qemu_init_main_loop). A job leaves its coroutine
+    and exits in one of them, qemu_aio_context; what the main loop dispatches from another is iohandler_ctx's.
+    """
+    place = int(np.searchsorted(rows.record, closed.record))
+    if place >= len(rows):
+        return
+    main = nesting.serving(place)
+    if main is None or not main.key or not _in_main_loop(main):
+        return
+    for row in np.flatnonzero(requests).tolist():
+        frame = nesting.serving(row)
+        if frame is None or frame.kind != "dispatch" or frame.lane != main.lane or frame.key == main.key:
+            continue
+        if _in_main_loop(frame) and not {frame.key, main.key} & names.contexts.keys():
+            names.contexts |= {main.key: MAIN, frame.key: IOHANDLER}
+
+
+def _in_main_loop(frame: Frame) -> bool:
+    outer: Frame | None = frame
+    while outer is not None and outer.kind != "iteration":
+        outer = outer.parent
+    return outer is not None
 
 
 def classify(row: Row, opened: Mark, nesting: Nesting, names: NameTracker, *, exact: bool) -> tuple[Shape, str, str]:

@@ -28,6 +28,7 @@ def _finding(index: int, window: Window, rule: Rule, dating: Dating) -> Finding:
         rule.references, label=rule.label,
         certain=any(r.certain for r in counted) or any(h.certain for h in window.happenings),
         standing=standing(rule.affected, dating.span), happenings=tuple(range(len(window.happenings))),
+        rule_version=rule.version,
     )  # fmt: skip
 
 

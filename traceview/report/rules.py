@@ -38,6 +38,8 @@ def rule_lines(rule: Rule, vocabulary: Vocabulary, style: Style) -> Iterator[str
     for clause in rule.windows:
         yield from _window_lines(rule, clause, vocabulary, style)
         yield ""
+    if rule.version > 1:
+        yield f"  version   {rule.version}"
     for severity in rule.severities:
         when = " and ".join(sorted(o.value for o in severity.when))
         yield f"  severity  {severity.severity.value}" + (f" when {when}" if when else "")

@@ -40,7 +40,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _AGAIN = ("restarts", "nests")
 _UNIT_NS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
-_ONCE = ("title", "label", "says", "template", "subject", "unjudged")
+_ONCE = ("title", "version", "label", "says", "template", "subject", "unjudged")
 _REPEATED = ("needs", "forbid", "allow", "guard", "excuse")
 _RULE_NAME = "a rule's id: words of lower case letters, digits and - (such as mirror-exit-guest-io)"
 
@@ -106,11 +106,13 @@ class _Builder:
         affected = tuple(self._affected(c) for c in written.clauses if c.name == "affects")
         if "unjudged" in once:
             self._one_of(once["unjudged"].values[0], {"inconclusive": True}, "unjudged")
+        version = self._version(once["version"]) if "version" in once else 1
         if len(self.complaints) > before:
             return None
         return Rule(
             id=name.text, title=_text(once["title"]), sentence=_text(once["says"]), template=template,
             subject=subject.text, windows=tuple(w for w in windows if w is not None), severities=severities,
+            version=version,
             label=_text(once["label"]) if "label" in once else "", affected=affected,
             references=tuple(v.text for c in written.clauses if c.name == "see" for v in c.values),
             yields_to=tuple(v.text for c in written.clauses if c.name == "yields" for v in c.values),
@@ -127,6 +129,12 @@ class _Builder:
                     self._complain(clause.place, message)
                 found[clause.name] = clause
         return found
+
+    def _version(self, clause: Clause) -> int:
+        value = clause.values[0]
+        if int(value.text) < 1:
+            self._complain(value.place, f"{value.text} is no version", expected=["a whole number from 1 on"])
+        return int(value.text)
 
     def _severity(self, clause: Clause) -> SeverityClause:
         first, *conditions = clause.values

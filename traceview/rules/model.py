@@ -282,6 +282,8 @@ class Rule:
     affected: tuple[Affected, ...] = ()
     references: tuple[str, ...] = ()
     yields_to: tuple[str, ...] = ()
+    version: int = 1
+    """The major version: what is filed of another one is of another bug."""
     must_judge: bool = False
     """Whether a scan that had nothing to judge by this rule is inconclusive."""
     source: str = ""

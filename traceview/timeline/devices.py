@@ -36,18 +36,22 @@ class _Requests:
     """Operation, offset and length, mixed into one number."""
     owner: Int64Array
     """The device, or the BlockBackend."""
+    code: Int64Array
+    """The code of the record's form."""
 
     @classmethod
     def of(cls, table: MeaningTable, rows: Int64Array, owner: str) -> _Requests:
         place = table.role("offset", rows) * _ODD + table.role("length", rows)
         place = place * _ODD + table.op[rows]
-        return cls(table.record[rows], table.role("request", rows), place, table.role(owner, rows))
+        code = table.batch.code[rows].astype(np.int64)
+        return cls(table.record[rows], table.role("request", rows), place, table.role(owner, rows), code)
 
     @classmethod
     def concat(cls, parts: Sequence[_Requests]) -> _Requests:
         return cls(
             np.concatenate([p.record for p in parts]), np.concatenate([p.request for p in parts]),
             np.concatenate([p.place for p in parts]), np.concatenate([p.owner for p in parts]),
+            np.concatenate([p.code for p in parts]),
         )  # fmt: skip
 
 
@@ -83,6 +87,8 @@ class DeviceMap:
 
     def __init__(self) -> None:
         self._votes: dict[int, Counter[int]] = {}
+        self._events: dict[int, Counter[str]] = {}
+        """By BlockBackend, the events by which devices took its requests up."""
         self._looks: Counter[int] = Counter()
         self._served: Counter[int] = Counter()
         self._done: set[int] = set()
@@ -125,11 +131,19 @@ class DeviceMap:
                 self._done.add(blk)
         for row in np.flatnonzero(voting):  # in the order of the trace: of as many votes the first one wins
             device = int(taken_up.owner[made_by[row]])
-            self._votes.setdefault(device, Counter())[int(submitted.owner[row])] += 1
+            blk = int(submitted.owner[row])
+            self._votes.setdefault(device, Counter())[blk] += 1
+            event = self._recent[-1].batch.forms[int(taken_up.code[made_by[row]])].name
+            self._events.setdefault(blk, Counter())[event] += 1
 
     def serves_device(self, blk: int) -> bool:
         """Say whether a guest device was seen to use the BlockBackend."""
         return self._served[blk] > 0
+
+    def event_of(self, blk: int) -> str:
+        """Return the event by which most requests of a BlockBackend were taken up, ``""`` where none was seen."""
+        events = self._events.get(blk)
+        return events.most_common(1)[0][0] if events else ""
 
     def is_decided(self, blk: int) -> bool:
         """Say whether enough was seen of a BlockBackend that `serves_device` will not change."""

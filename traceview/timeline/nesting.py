@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from traceview.vocabulary import Meaning, MeaningTable, Row
 
-__all__ = ["FRAME_MEANINGS", "IOHANDLER", "Frame", "Nesting", "build_nesting"]
+__all__ = ["FRAME_MEANINGS", "IOHANDLER", "MAIN", "Frame", "Nesting", "build_nesting"]
 
 IOHANDLER = "iohandler_ctx"
-_MAIN_CONTEXTS = ("qemu_aio_context", IOHANDLER)
+MAIN = "qemu_aio_context"
+_MAIN_CONTEXTS = (MAIN, IOHANDLER)
 _OPENS = {
     Meaning.ITERATION: "iteration", Meaning.DISPATCH: "dispatch", Meaning.POLL: "poll",
     Meaning.IOHANDLER_POLL: "iohandler_poll", Meaning.BH_CALL: "bh", Meaning.NOTIFIER_READ: "notifier",

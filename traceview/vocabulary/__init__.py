@@ -36,6 +36,8 @@ class EventMeaning:
             self.op_flag: dict[str, Any] = table.get("op_flag", {})
             self.roles = {r: [Term.parse(t) for t in text.split("|")] for r, text in table.get("roles", {}).items()}
             self._forms: list[list[str]] = table["forms"]
+            self.device: str = table.get("device", "")
+            """The kind of guest device whose record it is, where only one kind has it."""
             self.places = tuple((since, until, text) for since, until, text in table.get("places", ()))
             """Where a tracepoint belongs that no release has: first and last release with the function, the place."""
         except (LookupError, AttributeError, ValueError) as e:
@@ -93,6 +95,11 @@ class Vocabulary:
         """Return the known forms of an event, the newest first; none for an unknown event."""
         event = self.events.get(name)
         return event.forms if event is not None else ()
+
+    def device_of(self, name: str) -> str:
+        """Return the kind of guest device whose record an event is, ``""`` where it does not tell."""
+        event = self.events.get(name)
+        return event.device if event is not None else ""
 
     def names_of(self, *meanings: Meaning) -> list[str]:
         """Return the names of the events that have one of the meanings."""
