@@ -27,6 +27,16 @@ $(VENV)/.test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@
 
+# SARIF's official schema, as Microsoft's package for npm has it: without npm its test is skipped.
+$(VENV)/sarif-schema.json: | $(VENV)/.test
+	@if command -v npm >/dev/null; then \
+	    cd $(VENV) && tarball=$$(npm pack --silent @microsoft/jest-sarif@1.0.0-beta.0) && \
+	    tar -xzOf "$$tarball" package/lib/schemas/sarif-2.1.0-rtm.5.json > sarif-schema.part && \
+	    rm "$$tarball" && mv sarif-schema.part sarif-schema.json; \
+	else \
+	    echo "npm is not installed: SARIF output is not checked against the official schema" >&2; \
+	fi
+
 $(VENV)/.lint: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@
@@ -41,7 +51,7 @@ install: $(VENV)/.installed
 demo: install
 	$(BIN)/traceview scan sample-traces/ || [ $$? -eq 1 ] || [ $$? -eq 3 ]
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/sarif-schema.json
 	$(BIN)/python -m pytest -n $(JOBS)
 
 lint: $(VENV)/.lint

@@ -28,13 +28,13 @@ CLEAN = SAMPLES / "fixed" / "trace.log"
 BINARY = SAMPLES / "simpletrace-2.6" / "trace.bin"
 DECLARED = SAMPLES / "simpletrace-2.6" / "trace-events"
 PUBLIC = [
-    "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
-    "ImageError", "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
-    "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape",
-    "StoreError", "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
-    "TriageError", "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict",
-    "Window", "__version__", "find_traces", "load_rules", "losses_all", "open",
-    "scan_all",
+    "Baseline", "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding",
+    "Fingerprint", "GrammarError", "ImageError", "ImageMapError", "LossState", "Losses", "LostExtent",
+    "MissingEventsError", "MissingPackageError", "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet",
+    "ScanResult", "Selection", "Severity", "Shape", "Store", "StoreError", "Timeline", "TooManyRecordsError", "Trace",
+    "TraceNotFoundError", "TraceReadError", "TraceviewError", "TriageError", "TriageState", "UndoFileError",
+    "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__",
+    "find_traces", "load_rules", "losses_all", "open", "open_store", "read_baseline", "scan_all", "write_baseline",
 ]  # fmt: skip
 
 

@@ -436,8 +436,8 @@ def test_what_a_device_took_up_and_did_not_execute_is_held_back(scanned: Scanned
 
 # one run, two backends; one trace, any pieces
 
-PLACES = ("line", "record", "byte_offset", "ts_ns", "duration_ns")
-"""What two backends cannot share: the place in the file and the clock."""
+PLACES = ("line", "record", "byte_offset", "ts_ns", "duration_ns", "instance")
+"""What two backends cannot share: the place in the file and the clock, and so the key of this happening."""
 
 
 def without_places(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from traceview.api import Trace, open
+    from traceview.baseline import Baseline, read_baseline, write_baseline
     from traceview.errors import (
         BaselineError,
         DeclarationsMismatchError,
@@ -36,17 +37,19 @@ if TYPE_CHECKING:
         UnknownNameError,
         UnsupportedVersionError,
     )
-    from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, Shape, Verdict, Window
+    from traceview.findings import Evidence, Finding, Fingerprint, Request, ScanResult, Severity, Shape, Verdict, Window
     from traceview.fleet import find_traces, losses_all, scan_all
     from traceview.losses import Losses, LossState, LostExtent
     from traceview.rules import Rule, RuleSet, load_rules
     from traceview.selection import Selection
+    from traceview.store import Store, TriageState, open_store
     from traceview.timeline import Timeline
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "traceview.api": ("Trace", "open"),
+    "traceview.baseline": ("Baseline", "read_baseline", "write_baseline"),
     "traceview.errors": (
         "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "GrammarError", "ImageError",
         "ImageMapError", "MissingEventsError", "MissingPackageError", "RepairRefusedError", "RuleFileError",
@@ -54,23 +57,25 @@ _HOMES = {
         "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError",
     ),
     "traceview.findings": (
-        "Evidence", "Finding", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
+        "Evidence", "Finding", "Fingerprint", "Request", "ScanResult", "Severity", "Shape", "Verdict", "Window",
     ),
     "traceview.fleet": ("find_traces", "losses_all", "scan_all"),
     "traceview.losses": ("LossState", "Losses", "LostExtent"),
     "traceview.rules": ("Rule", "RuleSet", "load_rules"),
     "traceview.selection": ("Selection",),
+    "traceview.store": ("Store", "TriageState", "open_store"),
     "traceview.timeline": ("Timeline",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding", "GrammarError",
-    "ImageError", "ImageMapError", "LossState", "Losses", "LostExtent", "MissingEventsError", "MissingPackageError",
-    "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet", "ScanResult", "Selection", "Severity", "Shape",
-    "StoreError", "Timeline", "TooManyRecordsError", "Trace", "TraceNotFoundError", "TraceReadError", "TraceviewError",
-    "TriageError", "UndoFileError", "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict",
-    "Window", "__version__", "find_traces", "load_rules", "losses_all", "open", "scan_all",
+    "Baseline", "BaselineError", "DeclarationsMismatchError", "DeclarationsNeededError", "Evidence", "Finding",
+    "Fingerprint", "GrammarError", "ImageError", "ImageMapError", "LossState", "Losses", "LostExtent",
+    "MissingEventsError", "MissingPackageError", "RepairRefusedError", "Request", "Rule", "RuleFileError", "RuleSet",
+    "ScanResult", "Selection", "Severity", "Shape", "Store", "StoreError", "Timeline", "TooManyRecordsError", "Trace",
+    "TraceNotFoundError", "TraceReadError", "TraceviewError", "TriageError", "TriageState", "UndoFileError",
+    "UnknownFormatError", "UnknownNameError", "UnsupportedVersionError", "Verdict", "Window", "__version__",
+    "find_traces", "load_rules", "losses_all", "open", "open_store", "read_baseline", "scan_all", "write_baseline",
 ]  # fmt: skip
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traceview.detect import Scanner
-from traceview.errors import TraceNotFoundError, UnknownNameError, nearest
+from traceview.errors import TraceNotFoundError, TraceReadError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats, Refusal
 from traceview.findings import Finding, Picture, RefusedLine, ScanResult, Window
+from traceview.fingerprints import trace_digest
 from traceview.formats import detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
@@ -110,6 +111,17 @@ class Trace:
         scanner = Scanner(self.vocabulary, chosen.losing(), keep_losses=True, qemu=dating)
         self._run(scanner)
         return scanner.losses
+
+    def digest(self) -> str:
+        """Return by what the trace is known again (`traceview.fingerprints.trace_digest`), by reading its beginning.
+
+        Raises TraceReadError for stdin and pipes, whose scan tells it.
+        """
+        if self.source.once:
+            raise TraceReadError(f"{self.path}: can be read but once: its scan tells its digest")
+        reader = self._reader()
+        next(reader.batches(lambda _name: True), None)
+        return trace_digest(reader.stats.head, reader.stats.first_ts_ns)
 
     def _run(self, scanner: Scanner) -> ScanResult:
         reader = self._reader()

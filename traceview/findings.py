@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Evidence",
     "Extent",
+    "Filed",
     "Finding",
     "Fingerprint",
     "Happening",
@@ -220,6 +221,18 @@ class Suppression:
     until: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Under which number a store of findings has a finding, and in which state (`traceview.store.TriageState`).
+
+    `news` says why a team wants to hear of it (`traceview.store.Why`); ``""`` for one that it has heard of.
+    """
+
+    number: int
+    state: str
+    news: str = ""
+
+
 class Picture(Protocol):
     """What draws a finding, and tells as a table what it draws."""
 
@@ -257,8 +270,15 @@ class Finding:
     """By what it is known again; every finding of a scan has one."""
     suppression: Suppression | None = None
     """What covers it, where a baseline does: it is told, and no reason to fail."""
+    filed: Filed | None = None
+    """Where a store has it, if the scan was recorded in one."""
     picture: Picture | None = field(default=None, compare=False, repr=False)
     """What draws it; a scan of a file gives each of its findings one."""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether a store says that a team wants to hear of it, and no baseline covers it."""
+        return self.suppression is None and self.filed is not None and self.filed.news != ""
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the interleaving around the finding; return the axes, which are those of a new figure for None.
@@ -295,8 +315,8 @@ class Unjudged:
 class RuleCoverage:
     """What one rule came to in a trace.
 
-    `windows` is how many windows it had (`unlisted` of them clean and not listed one by one); where there were none,
-    `reason` says why and `events` are those to enable.
+    `windows` is how many windows it had (`unlisted` of them clean and not listed one by one); where there were none, or
+    some were left out, `reason` says why, and `events` are those to enable.
     """
 
     rule: str
@@ -306,6 +326,8 @@ class RuleCoverage:
     events: tuple[tuple[str, ...], ...]
     must_judge: bool = False
     """Whether the scan is inconclusive where something of it could not be judged."""
+    fell_short: bool = False
+    """Whether the trace could not show all that the rule asks: no window means nothing then, and no finding little."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from traceview.findings import ScanResult
 from traceview.formats import FORMATS, Detection
 from traceview.formats.declarations import read_declarations
 from traceview.losses import Losses
+from traceview.origin import vm_of
 from traceview.rules import RuleSet, load_rules
 from traceview.source import STDIN, ByteSource, find_files
 
@@ -65,22 +66,31 @@ def scan_all(
     qemu: str | None = None,
     max_bytes: int | None = None,
     jobs: int | None = None,
+    host: str = "",
+    vm: str | None = None,
     on_trace: Callable[[Trace], None] = lambda _trace: None,
+    on_result: Callable[[Trace, ScanResult], None] = lambda _trace, _result: None,
     on_error: Callable[[TraceviewError], None] | None = None,
 ) -> ScanResult:
     """Scan files and directories; return one result over all of them.
 
     In a directory, simpletrace files take the ``trace-events`` or ``trace-events-all`` that lies beside them where
     none is given. `rules` and `qemu` are those of `Trace.scan`, `max_bytes` and `jobs` those of `open`, for each trace.
-    `on_trace` is told of each trace before it is read; `on_error` takes what goes wrong with one of them and lets the
-    others go on (None raises).
+    `host` and `vm` say where the traces come from; by default the VM is told by what lies beside each trace
+    (`traceview.origin.vm_of`). `on_trace` is told of each trace before it is read, `on_result` of its result before
+    that is merged with the others, and may change its findings; `on_error` takes what goes wrong with one of them and
+    lets the others go on (None raises).
     """
     chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
     result = ScanResult()
 
     def take(trace: Trace) -> None:
         on_trace(trace)
-        result.merge(trace.scan(chosen, keep_witness=keep_witness, qemu=qemu))
+        part = trace.scan(chosen, keep_witness=keep_witness, qemu=qemu)
+        part.traces[0].host = host
+        part.traces[0].vm = vm_of(trace.source.path) if vm is None else vm
+        on_result(trace, part)
+        result.merge(part)
 
     _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
     return result

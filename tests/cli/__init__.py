@@ -18,7 +18,7 @@ from traceview.cli import main
 SAMPLES = ROOT / "sample-traces"
 QUIET = (
     "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERM", "COLUMNS", "PYTHONUNBUFFERED",
-    "TRACEVIEW_TRACEBACK",
+    "TRACEVIEW_TRACEBACK", "TRACEVIEW_STORE", "TRACEVIEW_WEBHOOK_SECRET",
 )  # fmt: skip
 """Variables of the caller's that would change what is printed, or when."""
 CLEAN = {k: v for k, v in os.environ.items() if k not in QUIET}

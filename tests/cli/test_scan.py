@@ -345,12 +345,12 @@ def test_declarations_that_are_read_are_never_written_over(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--format", "jso"], "Invalid value for --format: 'jso' is none of text, json, jsonl (to print), log, "
-                              "simpletrace (to read); did you mean 'json'?"),
-        (["--format", "csv"], "'csv' is none of text, json, jsonl (to print)"),
+        (["--format", "jso"], "Invalid value for --format: 'jso' is none of text, json, jsonl, sarif, junit, gitlab, "
+                              "markdown, csv, parquet (to print), log, simpletrace (to read); did you mean 'json'?"),
+        (["--format", "xml"], "'xml' is none of text, json, jsonl, sarif"),
         (["--format", "simpletrac"], "did you mean 'simpletrace'?"),
         (["--fail-on", "dataloss"], "Invalid value for --fail-on: 'dataloss' is none of data-loss, broken-promise, "
-                                    "never; did you mean 'data-loss'?"),
+                                    "never, new; did you mean 'data-loss'?"),
         (["--rule", "mirror-exit"], "did you mean 'mirror-exit-guest-io'?"),
         (["--rul", "x"], "--rule"),
     ],

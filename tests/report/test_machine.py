@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from tests.conftest import ROOT
 from tests.report import HOSTILE, SAMPLES, mark, request, result, sample, summary, window
+from tests.report.told import COVERS, keys, known
 from traceview.errors import TraceNotFoundError
 from traceview.events import Gap
 from traceview.findings import Extent, ScanResult, Unjudged, Verdict
@@ -63,7 +65,8 @@ def everything() -> ScanResult:
     gaps = [Gap("dropped", 3, 100, 0, 0, None, "lost"), Gap("cut", 9, 400, 7, 0, 1, "cut")]
     trace = summary(gaps=gaps, unjudged=[Unjudged(EXIT_RULE, "no job", (("mirror_exit",),))])
     violated = window(request(kick=mark(11)), request(Op.FLUSH, held_back=True, device=""), lost=[Extent(0, 512)])
-    return result(violated, window(open=None, verdict=Verdict.INCONCLUSIVE), window(close=None), trace=trace)
+    scan = result(violated, window(open=None, verdict=Verdict.INCONCLUSIVE), window(close=None), trace=trace)
+    return known(scan, suppression=COVERS)
 
 
 def test_the_schema_is_a_schema() -> None:
@@ -145,7 +148,9 @@ def test_the_schema_misses_every_key_that_is_taken_away() -> None:
         (("schema_version",), 2), (("windows", 0, "verdict"), "fine"), (("windows", 0, "job"), 267),
         (("windows", 0, "open", "line"), 0), (("windows", 0, "requests", 0, "op"), "erase"),
         (("findings", 0, "requests"), []), (("findings", 0, "severity"), "bad"), (("summary", "clean"), -1),
-        (("traces", 0, "gaps", 0, "cause"), "lost"), (("windows", 0, "duration_ns"), 1.5),
+        (("traces", 0, "gaps", 0, "cause"), "lost"), (("findings", 0, "fingerprint", "identity"), "111a"),
+        (("findings", 0, "suppression", "line"), 0), (("findings", 0, "rule_version"), 0),
+        (("windows", 0, "duration_ns"), 1.5),
     ],
 )  # fmt: skip
 def test_the_schema_refuses_what_is_no_such_value(path: tuple[str | int, ...], value: Any) -> None:
@@ -169,6 +174,34 @@ def test_indices_lead_where_they_should() -> None:
         assert (found["rule"], found["verdict"]) == (finding["rule"], "violated")
         breaking = [i for i, r in enumerate(found["requests"]) if not r["held_back"]]
         assert finding["requests"] == breaking
+
+
+def test_a_finding_has_its_keys_and_what_covers_it() -> None:
+    scan = known(result(window(request())), 7, suppression=COVERS, rule_version=2)
+    scan.findings = [replace(f, fingerprint=replace(keys(7), older=(keys(8).identity,))) for f in scan.findings]
+    (finding,) = printed(scan)["findings"]
+    assert finding["rule_version"] == 2
+    assert finding["fingerprint"] == {
+        "identity": f"v1-{7:032x}", "group": keys(7).group, "instance": keys(7).instance, "older": [f"v1-{8:032x}"],
+    }  # fmt: skip
+    assert finding["suppression"] == {
+        "source": "known.baseline", "line": 3, "reason": COVERS.reason, "until": "2027-03-31",
+    }  # fmt: skip
+
+
+def test_a_finding_without_keys_and_without_cover_says_null() -> None:
+    (finding,) = printed(result(window(request())))["findings"]
+    assert (finding["fingerprint"], finding["suppression"], finding["rule_version"]) == (None, None, 1)
+    endless = known(result(window(request())), suppression=replace(COVERS, until=""))
+    assert printed(endless)["findings"][0]["suppression"]["until"] is None
+
+
+def test_every_finding_of_a_scan_has_keys_and_each_trace_a_digest() -> None:
+    document = printed(scan_all([SAMPLES]))
+    assert all(f["fingerprint"]["identity"].startswith("v1-") for f in document["findings"])
+    assert all(re.fullmatch("[0-9a-f]{32}", t["digest"]) for t in document["traces"])
+    kinds = {w["device_kind"] for w in document["windows"]}
+    assert {"virtio-blk", "ide", None} <= kinds
 
 
 def test_the_summary_counts_the_windows() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.report import HOSTILE, RAW, mark, request, result, sample, summary, window
+from tests.report.told import COVERS, known
 from traceview.events import Gap
 from traceview.findings import Evidence, Extent, ScanResult, Shape, TraceSummary, Unjudged, Verdict, Window
 from traceview.fleet import scan_all
@@ -72,6 +75,20 @@ def test_one_request_alone_has_no_line_of_others() -> None:
 def test_requests_that_had_to_wait_are_counted_apart(count: int, words: str) -> None:
     held = [request(held_back=True, at=mark(15 + i, 60)) for i in range(count)]
     assert line_with(report_of(window(request(), *held)), "held back").strip() == f"{words} until after the window"
+
+
+def test_a_suppressed_finding_says_by_what() -> None:
+    scan = known(result(window(request())), suppression=COVERS)
+    lines = lines_of(scan)
+    assert line_with(lines, "suppressed") == (
+        "  suppressed by known.baseline line 3: the hosts of rack 7 get the fix in March"
+    )
+    assert [line for line in lines if "suppressed" not in line] == lines_of(result(window(request())))
+
+
+def test_the_reason_of_a_baseline_is_made_harmless() -> None:
+    scan = known(result(window(request())), suppression=replace(COVERS, source=HOSTILE, reason=HOSTILE))
+    assert not [line for line in lines_of(scan) if any(raw in line for raw in RAW)]
 
 
 def test_a_request_whose_order_is_not_certain_is_only_possible() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import advice, export, extents, known, plot, repair, report, rules, scan, tables
+from traceview.cli import advice, export, extents, known, plot, repair, report, rules, scan, tables, triage
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -75,3 +75,4 @@ app.command(
 )(advice.vocabulary)
 app.command("suggest", short_help="Say what to trace for some rules.", epilog=advice.SUGGEST_EXAMPLES)(advice.suggest)
 app.add_typer(rules.app, name="rules", short_help="List the rules; check, show and test some.")
+app.add_typer(triage.app, name="triage", short_help="List, judge and pass on what scans have found.")

@@ -120,8 +120,8 @@ ScanFormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete(*SCAN_FORMATS, *INPUT_FORMATS),
-        help="How to print (text, json, jsonl), or what the input is (log, simpletrace) where its content must not "
-        "decide; repeatable for both.",
+        help=f"How to print ({', '.join(SCAN_FORMATS)}), or what the input is (log, simpletrace) where its content "
+        "must not decide; repeatable for both.",
     ),
 ]  # fmt: skip
 DocumentFormatOption = Annotated[
@@ -244,10 +244,10 @@ def choose_formats(values: list[str] | None, outputs: Sequence[str]) -> Formats:
     return Formats(output, given)
 
 
-def choose_fail_on(value: str) -> str:
+def choose_fail_on(value: str, known: Sequence[str] = FAIL_ON) -> str:
     """Return the value of ``--fail-on`` in lower case. Raises typer.BadParameter."""
-    if value.lower() not in FAIL_ON:
-        raise _unknown("--fail-on", value, FAIL_ON, ", ".join(FAIL_ON))
+    if value.lower() not in known:
+        raise _unknown("--fail-on", value, known, ", ".join(known))
     return value.lower()
 
 

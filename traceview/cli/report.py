@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from traceview.report.html_findings import Picture
     from traceview.rules import RuleSet
 
-__all__ = ["REPORT_EXAMPLES", "report"]
+__all__ = ["REPORT_EXAMPLES", "occasion", "read_again", "report"]
 
 REPORT_EXAMPLES = examples(
     "traceview report vm.log -o report.html",
@@ -81,11 +81,11 @@ def report(
     known = choose_rules(rule, rules)
     traces: list[Trace] = []
     result, errors = scan_paths(paths, inputs, known, shown=traces)
-    spans = {t.path: (t.stats.first_ts_ns, t.stats.last_ts_ns) for t in traces}
+    made = occasion(traces)
     read = {t.path: t for t in traces}
     in_order = [read[t.path] for t in result.traces]
-    losses, pictures = _read_again(result, in_order, known, qemu, findings)
-    page = html_report(result, losses, pictures, _occasion(spans), shown=findings, errors=errors)
+    losses, pictures = read_again(result, in_order, known, qemu, findings)
+    page = html_report(result, losses, pictures, made, shown=findings, errors=errors)
     write_lines([page], output, reads=files_read(result, paths, trace_events))
     if show:
         import webbrowser  # noqa: PLC0415
@@ -94,7 +94,7 @@ def report(
     raise typer.Exit(EXIT_INPUT if errors else exit_code(result, least, allow_inconclusive=allow_inconclusive))
 
 
-def _read_again(
+def read_again(
     result: ScanResult, traces: list[Trace], rules: RuleSet, qemu: str | None, most: int
 ) -> tuple[Losses, dict[int, Picture]]:
     """Return what the traces lost, and what surrounds the first `most` findings, by their number."""
@@ -118,7 +118,8 @@ def _read_again(
     return losses, pictures
 
 
-def _occasion(spans: dict[str, tuple[int, int]]) -> Occasion:
+def occasion(traces: list[Trace]) -> Occasion:
+    """Return what a page tells of its making; `traces` are those that were read for it."""
     import shlex  # noqa: PLC0415
     import sys  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
@@ -127,4 +128,5 @@ def _occasion(spans: dict[str, tuple[int, int]]) -> Occasion:
     from traceview.report.html import Occasion as Made  # noqa: PLC0415
 
     command = shlex.join(["traceview", *sys.argv[1:]])
+    spans = {t.path: (t.stats.first_ts_ns, t.stats.last_ts_ns) for t in traces}
     return Made(command, __version__, f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC}", spans)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from traceview.cli.options import (
+    FAIL_ON,
     FailOnOption,
     InputFormatOption,
     Inputs,
@@ -26,6 +28,38 @@ from traceview.cli.options import (
     choose_rules,
     examples,
 )
+from traceview.cli.outputs import (
+    CsvOutput,
+    GitlabOutput,
+    JsonlOutput,
+    JsonOutput,
+    JunitOutput,
+    MarkdownOutput,
+    ParquetOutput,
+    SarifAt,
+    SarifOutput,
+    Scanned,
+    TextOutput,
+    choose_outputs,
+    refuse_files_read,
+    shows_interleavings,
+    write_outputs,
+)
+from traceview.cli.stored import (
+    BASELINE_REASON,
+    NEW,
+    BaselineOption,
+    BaselineReason,
+    Filing,
+    HostOption,
+    SecretFile,
+    StoreOption,
+    VmOption,
+    WebhookOption,
+    WriteBaseline,
+    chosen_store,
+    filing,
+)
 from traceview.report.known import SCAN_FORMATS
 
 if TYPE_CHECKING:
@@ -41,9 +75,11 @@ __all__ = ["ask_traces", "files_read", "scan", "scan_paths", "show"]
 SCAN_EXAMPLES = examples(
     "traceview scan vm.log",
     "traceview scan logs/ --format json > scan.json",
+    "traceview scan logs/ --sarif-output scan.sarif --junit-output scan.xml",
     "traceview scan vm.log.gz",
     "traceview scan - < vm.log",
     "traceview scan trace.bin --trace-events trace-events-all",
+    "traceview scan logs/ --store findings.sqlite --fail-on new",
 )
 SHOW_EXAMPLES = examples(
     "traceview show vm.log",
@@ -69,40 +105,72 @@ def scan(
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Exit with 0, not 3, where something could not be judged.")
     ] = False,
+    text_output: TextOutput = None,
+    json_output: JsonOutput = None,
+    jsonl_output: JsonlOutput = None,
+    sarif_output: SarifOutput = None,
+    junit_output: JunitOutput = None,
+    gitlab_output: GitlabOutput = None,
+    markdown_output: MarkdownOutput = None,
+    csv_output: CsvOutput = None,
+    parquet_output: ParquetOutput = None,
+    sarif_at: SarifAt = "trace",
+    baseline: BaselineOption = None,
+    write_baseline: WriteBaseline = None,
+    baseline_reason: BaselineReason = BASELINE_REASON,
+    store: StoreOption = None,
+    host: HostOption = None,
+    vm: VmOption = None,
+    webhook: WebhookOption = None,
+    secret_file: SecretFile = None,
 ) -> None:
     """Find guest requests in windows that had to be quiet, and say what they cost."""
-    chosen, least = choose_formats(formats, SCAN_FORMATS), choose_fail_on(fail_on)
+    chosen, least = choose_formats(formats, SCAN_FORMATS), choose_fail_on(fail_on, (*FAIL_ON, NEW))
     inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    beside = {
+        "text": text_output, "json": json_output, "jsonl": jsonl_output, "sarif": sarif_output, "junit": junit_output,
+        "gitlab": gitlab_output, "markdown": markdown_output, "csv": csv_output, "parquet": parquet_output,
+    }  # fmt: skip
+    wanted = choose_outputs(chosen.output, output, beside, sarif_at)
+    known = choose_rules(rule, rules)
+    refuse_files_read(wanted, paths, [f for f in (trace_events, baseline, secret_file) if f])
+    asked = Filing(
+        chosen_store(store, needed=least == NEW or bool(webhook)), host, vm, baseline, write_baseline, baseline_reason,
+        tuple(webhook or ()), secret_file, tuple(rules or ()),
+    )  # fmt: skip
 
-    from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (a usage error need not wait for it)
-
-    result, errors = scan_paths(paths, inputs, choose_rules(rule, rules))
-    code = EXIT_INPUT if errors else exit_code(result, least, allow_inconclusive=allow_inconclusive)
-    reads = files_read(result, paths, trace_events)
-    if chosen.output != "text":
-        from traceview.report.machine import scan_json, scan_jsonl  # noqa: PLC0415
-
-        lines = [scan_json(result, errors)] if chosen.output == "json" else scan_jsonl(result, errors)
-        write_lines(lines, output, reads=reads)
-    elif result.traces:
-        from traceview.report.text import scan_lines  # noqa: PLC0415
-
+    traces: list[Trace] | None = [] if shows_interleavings(wanted) or asked.keeps_interleavings(paths) else None
+    with filing(asked, known, inputs):
+        result, errors = scan_paths(paths, inputs, known, shown=traces, filed=asked)
+        asked.tell(result)
         named = len(paths) > 1 or paths[0].is_dir()
-        write_lines(scan_lines(result, out_style(output), named=named), output, reads=reads)
-    raise typer.Exit(code)
+        only_news = least == NEW
+        scanned = Scanned(result, errors, known, named, traces or (), sarif_at, only_news)
+        written = write_outputs(wanted, scanned, files_read(result, paths, trace_events))
+    code = exit_code(result, least, allow_inconclusive=allow_inconclusive)
+    raise typer.Exit(EXIT_INPUT if errors or asked.failed or not written else code)
 
 
 def scan_paths(
-    paths: list[Path], inputs: Inputs, rules: RuleSet, *, shown: list[Trace] | None = None
+    paths: list[Path], inputs: Inputs, rules: RuleSet, *, shown: list[Trace] | None = None, filed: Filing | None = None
 ) -> tuple[ScanResult, list[TraceviewError]]:
     """Scan files and directories with a progress bar; what cannot be read is told on stderr, the others go on.
 
-    Where windows are to be `shown`, the traces are put there, and windows of jobs keep the records around them.
+    Where windows are to be `shown`, the traces are put there, and windows of jobs keep the records around them. The
+    findings of each trace are `filed` as it has been read.
     """
     from traceview.fleet import scan_all  # noqa: PLC0415
 
-    note: Callable[[Trace], None] = shown.append if shown is not None else lambda _trace: None
-    return ask_traces(partial(scan_all, keep_witness=shown is not None), paths, inputs, rules, note)
+    def note(trace: Trace) -> None:
+        if shown is not None:
+            shown.append(trace)
+        if filed is not None:
+            filed.begin(trace)
+
+    ask = partial(scan_all, keep_witness=shown is not None)
+    if filed is not None:
+        ask = partial(ask, host=filed.host or "", vm=filed.vm, on_result=filed.take)
+    return ask_traces(ask, paths, inputs, rules, note)
 
 
 def ask_traces(
@@ -141,13 +209,19 @@ def files_read(result: ScanResult, paths: list[Path], trace_events: Path | None)
 
 
 def exit_code(result: ScanResult, fail_on: str, *, allow_inconclusive: bool) -> int:
-    """Return the exit code that a result calls for: 1 findings, 3 inconclusive, 0 neither."""
+    """Return the exit code that a result calls for: 1 findings, 3 inconclusive, 0 neither.
+
+    What a baseline covers does not count; with ``new`` only what a store says is news does.
+    """
     from traceview.findings import Severity  # noqa: PLC0415
 
-    if fail_on != "never":
-        least = Severity(fail_on).rank
-        if any(f.severity.rank >= least for f in result.findings):
-            return EXIT_FINDINGS
+    if fail_on == NEW:
+        fails = any(f.is_news for f in result.findings)
+    else:
+        least = Severity(fail_on).rank if fail_on != "never" else sys.maxsize
+        fails = any(f.severity.rank >= least for f in result.findings if f.suppression is None)
+    if fails:
+        return EXIT_FINDINGS
     return EXIT_INCONCLUSIVE if result.inconclusive and not allow_inconclusive else 0
 
 

@@ -11,7 +11,7 @@ from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.needs import lacking
 from traceview.events import NO_TIME, Gap
 from traceview.findings import Evidence, Happening, Request, Verdict, Window
-from traceview.rules import Rule, Template
+from traceview.rules import Template
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Meaning
 
@@ -34,6 +34,7 @@ class KeyedJudge:
         self._last_ns = last_ns
         self._tells_threads = tells_threads
         self.passed_over: dict[str, str] = {}
+        self._passed_over: dict[tuple[str, Evidence], str] = {}
         self._untraced: dict[int, str] = {}
         """By the id() of a clause, what of its windows was not traced."""
         self._reached = any(meaning is Meaning.REACH for meaning, _ in known.seen)
@@ -51,6 +52,9 @@ class KeyedJudge:
         clean: Counter[str] = Counter()
         for (rule, evidence), count in unlisted.items():
             clean[rule] += count if evidence is Evidence.EXACT or rule not in exactly else 0
+        for (rule, evidence), reason in self._passed_over.items():
+            if evidence is Evidence.EXACT or rule not in exactly:
+                self.passed_over[rule] = reason
         return [w for w in judged if w.evidence is Evidence.EXACT or w.rule not in exactly], +clean
 
     def judge(self, window: KeyedWindow) -> Window | None:
@@ -60,7 +64,7 @@ class KeyedJudge:
         """
         rule, blind = window.rule, self._blind(window)
         if blind and window.close is None and not rule.must_judge:
-            self._pass_over(rule, blind)  # there may be thousands of requests in it
+            self._pass_over(window, blind)  # there may be thousands of requests in it
             return None
         never_closed = rule.template is Template.NEVER_CLOSED
         sure_until = self._first_gap(window)
@@ -76,7 +80,7 @@ class KeyedJudge:
             blind = "what stands in it is too much to be kept"
         verdict, reason = self._verdict(window, blind, broken=bool(requests or happened))
         if verdict is not Verdict.VIOLATED and blind and not rule.must_judge:
-            self._pass_over(rule, blind)
+            self._pass_over(window, blind)
             return None
         if never_closed and verdict is not Verdict.VIOLATED and not blind and window.close is not None:
             return None  # closed in time, as millions are
@@ -91,8 +95,8 @@ class KeyedJudge:
             closing=words_of(window.clause.close), device_kind=self._known.device_kind(requests),
         )  # fmt: skip
 
-    def _pass_over(self, rule: Rule, blind: str) -> None:
-        self.passed_over[rule.id] = f"windows of it are not judged: {blind}"
+    def _pass_over(self, window: KeyedWindow, blind: str) -> None:
+        self._passed_over[window.rule.id, window.clause.evidence] = f"windows of it are not judged: {blind}"
 
     def _blind(self, window: KeyedWindow) -> str:
         """Say what of the window the trace cannot show, or nothing."""

@@ -209,7 +209,6 @@ class Scanner:
         passed_over |= dict.fromkeys(self._keyed.untimed(), f"windows of it are not judged: {NO_TIMES}")
         opened = {w.rule for w in (*windows, *keyed_windows)}
         windows = told_once(windows + keyed_windows, self._rules)
-        passed_over |= dict.fromkeys(opened, "another rule tells what its windows have")
         judged: dict[str, set[int]] = {}
         for _, candidate in self._counted():
             judged.setdefault(candidate.rule.id, set()).add(id(candidate.job))
@@ -224,7 +223,7 @@ class Scanner:
             other_lines=stats.other_lines, refused_lines=stats.refused_count, gaps=stats.gaps,
             missing_events=sorted({name for names in needed for name in names}),
             unjudged=unjudged, contexts=self._names.contexts, digest=trace_digest(stats.head, stats.first_ts_ns),
-            coverage=cover(known.namer, self._rules, covered, keyed.passed_over | passed_over, self._seen),
+            coverage=cover(known.namer, self._rules, covered, keyed.passed_over | passed_over, opened, self._seen),
         )  # fmt: skip
         result = ScanResult([summary], windows, findings_of(windows, self._rules, dating))
         result.findings = fingerprinted(result, self._vocabulary)

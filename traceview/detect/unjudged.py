@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from traceview.detect.needs import Namer, Seen, lacking, nearest_clause
 from traceview.findings import RuleCoverage, Unjudged
@@ -25,28 +25,37 @@ class Jobs:
 
 
 def cover(
-    namer: Namer, rules: RuleSet, windows: Mapping[str, tuple[int, int]], passed_over: Mapping[str, str], seen: Seen
-) -> list[RuleCoverage]:
+    namer: Namer, rules: RuleSet, windows: Mapping[str, tuple[int, int]], passed_over: Mapping[str, str],
+    told_elsewhere: Collection[str], seen: Seen,
+) -> list[RuleCoverage]:  # fmt: skip
     """Return what each rule came to.
 
-    `windows` has how many it had, and how many of them are not listed; `passed_over` why some could not be judged.
+    `windows` has how many it had, and how many of them are not listed; `passed_over` says why some could not be judged,
+    `told_elsewhere` has the rules of which another one told what their windows have.
     """
     covered = []
     for rule in rules:
         count, unlisted = windows.get(rule.id, (0, 0))
-        reason, events = ("", ()) if count else _nothing_to_judge(namer, rule, passed_over.get(rule.id, ""), seen)
-        covered.append(RuleCoverage(rule.id, count, unlisted, reason, events, must_judge=rule.must_judge))
+        reason = passed_over.get(rule.id, "")
+        fell_short = bool(reason)
+        events: tuple[tuple[str, ...], ...] = ()
+        if not count:
+            events = _untraced(namer, rule, seen)
+            fell_short |= bool(events)
+            nothing = (
+                "another rule tells what its windows have"
+                if rule.id in told_elsewhere
+                else "no window of it was opened"
+            )
+            reason = "not traced" if events else reason or nothing
+        covered.append(RuleCoverage(rule.id, count, unlisted, reason, events, rule.must_judge, fell_short))
     return covered
 
 
-def _nothing_to_judge(
-    namer: Namer, rule: Rule, passed_over: str, seen: Seen
-) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def _untraced(namer: Namer, rule: Rule, seen: Seen) -> tuple[tuple[str, ...], ...]:
+    """Return what a rule needs and a trace does not have, each need as the events any of which meets it."""
     clause = nearest_clause(rule.windows, seen)
-    missing = lacking(clause.needs, seen)
-    if not missing:
-        return passed_over or "no window of it was opened", ()
-    return "not traced", tuple(namer.names(n, clause.evidence) for n in missing)
+    return tuple(namer.names(n, clause.evidence) for n in lacking(clause.needs, seen))
 
 
 def find_unjudged(

@@ -9,11 +9,14 @@ from typing import Any
 from traceview.errors import TraceviewError
 from traceview.events import NO_TIME, Gap
 from traceview.findings import (
+    Filed,
     Finding,
+    Fingerprint,
     Happening,
     Request,
     RuleCoverage,
     ScanResult,
+    Suppression,
     TraceSummary,
     Verdict,
     Window,
@@ -88,6 +91,7 @@ def _window(index: int, window: Window) -> dict[str, Any]:
         "more": window.more,
         "lost": [{"offset_bytes": e.offset, "length_bytes": e.length} for e in window.lost],
         "rewritten_bytes": window.rewritten_bytes,
+        "device_kind": window.device_kind or None,
     }
 
 
@@ -104,7 +108,37 @@ def _finding(index: int, finding: Finding) -> dict[str, Any]:
         "label": finding.label,
         "certain": finding.certain,
         "known": _standing(finding.standing),
+        "rule_version": finding.rule_version,
+        "fingerprint": _fingerprint(finding.fingerprint),
+        "suppression": _suppression(finding.suppression),
+        "filed": _filed(finding.filed),
     }
+
+
+def _fingerprint(fingerprint: Fingerprint | None) -> dict[str, Any] | None:
+    if fingerprint is None:
+        return None
+    return {
+        "identity": fingerprint.identity,
+        "group": fingerprint.group,
+        "instance": fingerprint.instance,
+        "older": list(fingerprint.older),
+    }
+
+
+def _suppression(suppression: Suppression | None) -> dict[str, Any] | None:
+    if suppression is None:
+        return None
+    return {
+        "source": suppression.source,
+        "line": suppression.line,
+        "reason": suppression.reason,
+        "until": suppression.until or None,
+    }
+
+
+def _filed(filed: Filed | None) -> dict[str, Any] | None:
+    return None if filed is None else {"number": filed.number, "state": filed.state, "news": filed.news}
 
 
 def _standing(known: Standing | None) -> dict[str, Any] | None:
@@ -119,6 +153,7 @@ def _coverage(coverage: RuleCoverage) -> dict[str, Any]:
         "reason": coverage.reason,
         "events": [list(names) for names in coverage.events],
         "must_judge": coverage.must_judge,
+        "fell_short": coverage.fell_short,
     }
 
 
@@ -160,6 +195,9 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
             {"rule": u.rule, "reason": u.reason, "events": [list(names) for names in u.events]} for u in trace.unjudged
         ],
         "rules": [_coverage(c) for c in trace.coverage],
+        "digest": trace.digest,
+        "host": trace.host,
+        "vm": trace.vm,
     }
 
 

@@ -127,7 +127,7 @@ def coverage_lines(result: ScanResult, style: Style) -> Iterator[str]:
 
 def _coverage_words(coverage: RuleCoverage) -> str:
     if coverage.windows:
-        return plural(coverage.windows, "window")
+        return plural(coverage.windows, "window") + (f"; {coverage.reason}" if coverage.reason else "")
     lacking = "; ".join(" or ".join(names) for names in coverage.events)
     return f"no window: {coverage.reason}" + (f": {lacking}" if lacking else "")
 

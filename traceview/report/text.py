@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from traceview.findings import Evidence, Finding, Request, ScanResult, Severity, TraceSummary, Unjudged, Verdict, Window
+from traceview.findings import (
+    Evidence,
+    Filed,
+    Finding,
+    Request,
+    ScanResult,
+    Severity,
+    Suppression,
+    TraceSummary,
+    Unjudged,
+    Verdict,
+    Window,
+)
 from traceview.report.escape import printable
 from traceview.report.style import (
     SEVERITY_COLOUR,
@@ -22,7 +34,16 @@ from traceview.rules import EXIT_RULE
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
 
-__all__ = ["closing_words", "finding_lines", "opening_words", "request_words", "scan_lines", "subject_words"]
+__all__ = [
+    "closing_words",
+    "filed_words",
+    "finding_lines",
+    "opening_words",
+    "request_words",
+    "scan_lines",
+    "subject_words",
+    "suppression_words",
+]
 
 _OPENINGS = {
     "job_look": ", the last look: no dirty chunk",
@@ -35,18 +56,32 @@ _SWITCHES = ("job_exit", "job_switched", "job_moved_on", "job_ended")
 _SUMMARY_ORDER = (Verdict.CLEAN, Verdict.GUARDED, Verdict.VIOLATED, Verdict.INCONCLUSIVE)
 
 
-def scan_lines(result: ScanResult, style: Style, *, named: bool = False) -> Iterator[str]:
+_NEWS = {
+    "new": "seen for the first time", "regressed": "it has come back", "reopened": "it was ignored until now",
+    "worse": "worse than it was ever seen",
+}  # fmt: skip
+"""Why a finding is news (`traceview.store.Why`), in words."""
+
+
+def scan_lines(
+    result: ScanResult, style: Style, *, named: bool = False, only_news: bool = False
+) -> Iterator[str]:  # fmt: skip
     """Yield the lines of a scan's report. Text of the trace is made harmless.
 
-    Each trace has its path above it where there are several, or where `named` asks for it.
+    Each trace has its path above it where there are several, or where `named` asks for it. With `only_news` findings
+    that are no news (`Finding.is_news`) are only counted, and traces without any that are news left out.
     """
     several = len(result.traces) > 1
+    silent = [f for f in result.findings if only_news and not f.is_news]
+    telling = {result.windows[f.window].trace for f in result.findings if f.is_news}
     for index, trace in enumerate(result.traces):
+        if only_news and index not in telling:
+            continue
         if several or named:
             yield style.paint(printable(trace.path), "bold")
         for number, finding in enumerate(result.findings, 1):
             window = result.windows[finding.window]
-            if window.trace == index:
+            if window.trace == index and not (only_news and not finding.is_news):
                 yield from finding_lines(number, finding, window, style)
         own = [w for w in result.windows if w.trace == index]
         yield from _inconclusive_lines([w for w in own if result.must_judge(w)], style)
@@ -60,7 +95,21 @@ def scan_lines(result: ScanResult, style: Style, *, named: bool = False) -> Iter
     if several:
         yield style.paint(f"{plural(len(result.traces), 'trace')}", "bold")
     yield from _summary(result.windows, style)
+    if only_news:
+        new = len(result.findings) - len(silent)
+        yield f"{style.paint('findings', 'bold')}: {new} new, {len(silent)} known (traceview triage list)"
+        yield from _untold(result, telling, style)
     yield from _coverage_lines(result.traces, style)
+
+
+def _untold(result: ScanResult, telling: Collection[int], style: Style) -> Iterator[str]:
+    """Yield which traces that are left out could not be judged in full: silence is no all-clear."""
+    windows = {w.trace for w in result.windows if w.verdict is Verdict.INCONCLUSIVE and result.must_judge(w)}
+    blind = [t for i, t in enumerate(result.traces) if i not in telling and (t.unjudged or i in windows)]
+    if blind:
+        names = ", ".join(printable(t.path) for t in blind[:3]) + (" …" if len(blind) > 3 else "")
+        of = f"{len(blind)} of {plural(len(result.traces), 'trace')}"
+        yield f"{style.paint('inconclusive', 'yellow')}: {of}, which traceview scan PATH tells of: {names}"
 
 
 def finding_lines(number: int, finding: Finding, window: Window, style: Style) -> Iterator[str]:
@@ -88,6 +137,21 @@ def finding_lines(number: int, finding: Finding, window: Window, style: Style) -
         yield f"  {_loss(window)}"
     if finding.standing is not None:
         yield f"  {printable(finding.standing.words)}"
+    if finding.suppression is not None:
+        yield f"  {suppression_words(finding.suppression)}"
+    if finding.filed is not None:
+        yield f"  {filed_words(finding.filed)}"
+
+
+def filed_words(filed: Filed) -> str:
+    """Return under which number a store has a finding, in which state, and why it is news."""
+    why = f": {_NEWS.get(filed.news, filed.news)}" if filed.news else ""
+    return f"filed as #{filed.number}, {filed.state}{why}"
+
+
+def suppression_words(suppression: Suppression) -> str:
+    """Return which line of which file covers a finding, and why."""
+    return f"suppressed by {printable(suppression.source)} line {suppression.line}: {printable(suppression.reason)}"
 
 
 def _loop(window: Window) -> str:

@@ -40,14 +40,19 @@ def tree_lines(result: ScanResult, number: int, style: Style, *, whole: bool) ->
     yield from finding_lines(number, finding, window, style)
     yield ""
     contexts = result.traces[window.trace].contexts
-    for _, text in tree_rows(window, window.witness, contexts, style, whole=whole):
+    hint = "; --all shows them"
+    for _, text in tree_rows(window, window.witness, contexts, style, whole=whole, hint=hint):
         yield text
 
 
 def tree_rows(
-    window: Window, table: MeaningTable, contexts: dict[int, str], style: Style, *, whole: bool
-) -> Iterator[tuple[int | None, str]]:
-    """Yield the lines of the tree of a window, each with the number of its record (None for a line about the tree)."""
+    window: Window, table: MeaningTable, contexts: dict[int, str], style: Style, *, whole: bool,
+    hint: str = "",
+) -> Iterator[tuple[int | None, str]]:  # fmt: skip
+    """Yield the lines of the tree of a window, each with the number of its record (None for a line about the tree).
+
+    `hint` stands behind the words that some records are not shown.
+    """
     nesting = build_nesting(table, contexts)
     letters = _letters(window)
     origin = window.open or Mark.of(table.row(0))
@@ -75,7 +80,7 @@ def tree_rows(
             yield mark.record, f"{painted}{' ' * (width - len(texts[i]))}  {when}".rstrip()
     if len(shown) < len(rows):
         hidden = len(rows) - len(shown)
-        yield None, style.paint(f"{hidden} of {len(rows)} records are not shown; --all shows them", "dim")
+        yield None, style.paint(f"{hidden} of {len(rows)} records are not shown{hint}", "dim")
 
 
 def _letters(window: Window) -> dict[int, str]:

@@ -49,11 +49,17 @@ class ByteSource:
         self.damaged = False
         self.on_bytes: Callable[[int], None] | None = None
         """Called as the bytes are read with how many of the file's it were, compressed if it is (for progress)."""
-        self._once = self.is_stdin or _is_pipe(self.path)
+        self.once = self.is_stdin or _is_pipe(self.path)
+        """Whether the bytes can be read but once."""
         self._stream: Stream | None = None
         self._kept_head: bytes | None = None
         self._compression: str | None = None
         self._used = False
+
+    @property
+    def absolute(self) -> str:
+        """The path from the root, by which another process finds the file; ``<stdin>``."""
+        return self.name if self.is_stdin else str(Path(self.path).absolute())
 
     @property
     def is_stdin(self) -> bool:
@@ -90,7 +96,7 @@ class ByteSource:
         """
         if self._kept_head is not None:
             return self._kept_head
-        if not self._once:
+        if not self.once:
             with self._opened() as stream:
                 return self._first(stream)
         stream = self._begun()
@@ -133,7 +139,7 @@ class ByteSource:
         A plain file is read straight into the buffer; what is compressed is unpacked in a thread meanwhile, which has
         ended when the context is left, however that is.
         """
-        if self._once and self._used:
+        if self.once and self._used:
             raise TraceReadError(f"{self.name} can be read only once: save it to a file first")
         self._used = True
         self.cut, self.damaged = "", False

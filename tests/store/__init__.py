@@ -1,0 +1,1 @@
+"""The findings store, and the delivery of its news."""
