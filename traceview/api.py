@@ -85,6 +85,7 @@ class Trace:
         reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations, self.jobs)
         self.stats = reader.stats
         self.stats.head = self.source.head()
+        self.stats.lossy = self.format.lossy
         return reader
 
     def scan(

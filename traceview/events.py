@@ -245,6 +245,8 @@ class ReadStats:
     """How many records each event had, decoded or not."""
     unknown_names: set[str] = field(default_factory=set)
     """Events met that no declaration names."""
+    lossy: str = ""
+    """Why records may be missing without a mark: nothing is clean then."""
     head: bytes = b""
     """The first bytes of the trace, unpacked, as far as formats were told by them."""
     first_ts_ns: int = NO_TIME

@@ -40,6 +40,8 @@ class Known:
     gaps: Sequence[Gap]
     resolution_ns: int
     last_record: int
+    lossy: str = ""
+    """Why records may be missing without a mark, ``""`` where none is."""
 
     def device_kind(self, requests: Iterable[Request]) -> str:
         """Return the kind of the device that made the first request of which it is known; ``""`` for none.
@@ -120,7 +122,9 @@ class Judge:
         )  # fmt: skip
 
     def _verdict(self, candidate: Candidate, requests: list[Request], *, broken: bool) -> tuple[Verdict, str]:
-        if broken and (candidate.confirmed or not candidate.clause.confirm):
+        # Without a mark of it the closing may be missing, and what seems to stand inside stands behind.
+        bounded = candidate.close is not None or not self._known.lossy
+        if broken and bounded and (candidate.confirmed or not candidate.clause.confirm):
             return Verdict.VIOLATED, self._doubt(candidate)
         missing = self.missing(candidate)
         if missing:
@@ -136,6 +140,8 @@ class Judge:
             return Verdict.INCONCLUSIVE, f"records are missing inside it ({gap.text})"
         if candidate.close is None:
             return Verdict.INCONCLUSIVE, self._unclosed(candidate)
+        if self._known.lossy:
+            return Verdict.INCONCLUSIVE, self._known.lossy
         if requests and not broken:
             return Verdict.GUARDED, f"{len(requests)} held back until after the window"
         return Verdict.CLEAN, ""

@@ -103,6 +103,8 @@ class KeyedJudge:
         known, clause = self._known, window.clause
         if not clause.holds_in(known.namer.releases):
             return other_release(clause)
+        if known.lossy:
+            return known.lossy
         untraced = self._untraced.get(id(clause))
         if untraced is None:
             missing = [known.namer.names(n, clause.evidence) for n in lacking(clause.needs, known.seen)]

@@ -197,15 +197,17 @@ class Scanner:
         dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=text)
         known = Known(
             Namer(self._vocabulary, dating.span), self._names, self._devices, self._ownership, self._seen, stats.gaps,
-            1000 if text else 100, self._last_record,
+            1000 if text else 100, self._last_record, stats.lossy,
         )  # fmt: skip
         passed_over: dict[str, str] = {}
         judged_jobs, needed = self._judged(Judge(known), passed_over)
         windows = [w for _, _, w in judged_jobs]
         keyed = KeyedJudge(known, self._keyed.last_ns, tells_threads=len(self._threads) > 1)
-        keyed_windows, unlisted = keyed.judge_all(
-            self._keyed.windows, self._keyed.unlisted(stats.gaps, self._seen, dating.span)
-        )
+        clean = self._keyed.unlisted(stats.gaps, self._seen, dating.span)
+        if stats.lossy:
+            passed_over |= dict.fromkeys((rule for rule, _ in clean), f"windows of it are not judged: {stats.lossy}")
+            clean = Counter()
+        keyed_windows, unlisted = keyed.judge_all(self._keyed.windows, clean)
         passed_over |= dict.fromkeys(self._keyed.untimed(), f"windows of it are not judged: {NO_TIMES}")
         opened = {w.rule for w in (*windows, *keyed_windows)}
         windows = told_once(windows + keyed_windows, self._rules)
