@@ -58,8 +58,8 @@ class FormatInfo:
     """One format: how to know it and how to read it.
 
     `lossy` says why records of the format may be missing without a mark, ``""`` where none is: what follows from it for
-    verdicts is the same for all formats. `score` says of a file's first bytes how sure it is (0.0 no, 1.0 certain); `make` builds the reader, and raises
-    DeclarationsNeededError or UnsupportedVersionError where it cannot.
+    verdicts is the same for all formats. `score` says of a file's first bytes how sure it is (0.0 no, 1.0 certain);
+    `make` builds the reader, and raises DeclarationsNeededError or UnsupportedVersionError where it cannot.
     """
 
     id: str
