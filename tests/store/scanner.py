@@ -96,12 +96,12 @@ def crowd(where: str, scanners: int, number: int) -> list[Any]:
 def killed(where: str, number: int, at: int | None, after_s: float | None) -> dict[str, Any]:
     """Have one open a store and record; kill it (SIGKILL) before its statement number `at`, or after some time.
 
-    Return whether it was killed, its news if it lived to tell them, and how many statements it made to open the store,
-    and in all, if it lived to the end.
+    Return whether it was killed, and its news if it lived to tell them. If it lived to the end, return how many
+    statements it made to open the store, how many in all, and which of them were the ends of transactions.
     """
 
     def work(tell: Tell) -> None:
-        count = 0
+        count, commits = 0, []
 
         @event.listens_for(Engine, "before_cursor_execute")
         def counted(connection: Connection, *_: object) -> None:
@@ -110,10 +110,15 @@ def killed(where: str, number: int, at: int | None, after_s: float | None) -> di
             if count == at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+        @event.listens_for(Engine, "commit")
+        def committed(connection: Connection) -> None:
+            counted(connection)
+            commits.append(count)
+
         store = open_store(where)
         tell({"opened": count})
         record_all(store, traces_of(0, number), lambda news: tell(told(news)))
-        tell({"statements": count})
+        tell({"statements": count, "commits": commits})
 
     begun = time.monotonic()
     child, read = forked(work)

@@ -81,7 +81,7 @@ def test_one_that_is_seen_with_the_fix_is_not_gone_however_many_windows_there_ar
     store.set_state(1, KNOWN, fixed_in="2.6")
     scan(store, trace="b", release="2.6", rules=(judged(windows=10**6),))
     absence = store.absence(1)
-    assert (absence.seen_again, absence.enough) == (1, False)
+    assert (absence.seen_again, absence.enough, absence.needed) == (1, False, 29)
     assert store.finding("1").state is KNOWN
 
 
@@ -143,6 +143,17 @@ def test_only_what_is_known_to_be_fixed_becomes_fixed_by_itself(store: Store, st
     store.set_state(1, state)
     scan(store, trace="a", release="2.6", rules=(judged(windows=1000),))
     assert store.finding("1").state is state
+
+
+def test_a_finding_of_which_enough_was_shown_before_waits_for_a_scan_that_shows_more(store: Store) -> None:
+    old(store)
+    scan(store, trace="a", release="2.6", rules=(judged(windows=1000),))
+    store.set_state(1, KNOWN, fixed_in="2.6")
+    scan(store, trace="b", release="2.4")
+    scan(store, trace="c", release="2.6", rules=(judged("another-rule"),))
+    assert store.finding("1").state is KNOWN
+    scan(store, trace="d", release="2.6", rules=(judged(windows=1),))
+    assert store.finding("1").state is FIXED
 
 
 def test_the_figures_in_words() -> None:

@@ -14,7 +14,9 @@ def fill(store: Store, clock: Clock) -> None:
     """Put something of everything into a store."""
     scan(store, seen("a"), seen("a", 2, severity=BROKEN, certain=False), trace="a", release="2.4")
     clock.pass_by(hours=1, microseconds=7)
-    odd = seen("b", identities=("v2-b", "v1-b"), suppressed="a lab machine", document={"text": ["é\udcff\0", 1.5, None]})
+    odd = seen(
+        "b", identities=("v2-b", "v1-b"), suppressed="a lab machine", document={"text": ["é\udcff\0", 1.5, None]}
+    )
     scan(store, odd, trace="b\0", vm="", since=None, until=None, rules=(judged(), judged("z", windows=0)), gaps=2)
     clock.pass_by(hours=1)
     scan(store, seen("c"), trace="c", events=1 << 40)

@@ -44,7 +44,9 @@ def test_a_store_has_nothing_to_add_to_itself(store: Store, clock: Clock) -> Non
     assert store.export() == before
 
 
-def test_it_does_not_matter_which_of_two_comes_first(store: Store, other: Store, new_sqlite: NewPlace, clock: Clock) -> None:
+def test_it_does_not_matter_which_of_two_comes_first(
+    store: Store, other: Store, new_sqlite: NewPlace, clock: Clock
+) -> None:
     third = open_store(new_sqlite(), clock=clock)
     scan(other, seen("a"), seen("b"), trace="one")
     clock.pass_by(hours=1)
@@ -80,6 +82,15 @@ def test_the_state_that_was_set_last_stays(store: Store, other: Store, clock: Cl
     store.set_state(1, TriageState.CONFIRMED)
     assert store.import_(older) == NOTHING
     assert store.finding("1").state is TriageState.CONFIRMED
+
+
+def test_two_equal_entries_of_a_history_are_two(store: Store, other: Store) -> None:
+    scan(other, seen())
+    other.note(1, "asked the list")
+    store.import_(other.export())
+    other.note(1, "asked the list")
+    assert store.import_(other.export()) == NOTHING | {"history": 1}
+    assert [h.what for h in store.history(1)] == ["seen", "note", "note"]
 
 
 def test_numbers_stay_where_they_are_free(store: Store, other: Store) -> None:

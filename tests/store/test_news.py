@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
+from sqlalchemy import text
+
+from tests.store.conftest import NewPlace
 from tests.store.notes import BROKEN, LOSS, Clock, note, scan, seen, whys
-from traceview.store import Store, TriageState
+from traceview.store import Store, TriageState, open_store
+from traceview.store.engine import open_database
 
 HOOK, OTHER_HOOK = "https://chat.example/hook", "https://pager.example/hook"
 
@@ -102,6 +106,15 @@ def test_the_next_scan_of_a_trace_completes_what_killed_ones_began(store: Store,
     scan(store, seen(), events=5000, options={"rules": ["other"]})
     assert [s.note.trace for s in store.stats().unfinished] == ["other.log"]
     assert [r["id"] for r in store.export()["runs"]] == [s.run for s in reversed(store.scans())]
+
+
+def test_of_a_run_that_recorded_nothing_nothing_stays_once_its_trace_is_scanned(new_sqlite: NewPlace) -> None:
+    where = new_sqlite()
+    store = open_store(where)
+    store.run(host="hv1").begin("vm.log", note().digest, {})
+    scan(store, seen())
+    with open_database(where).reading() as session:
+        assert session.scalar(text("SELECT count(*) FROM runs")) == 1
 
 
 def test_two_runs_that_scan_one_trace_at_once_do_not_undo_each_other(store: Store, clock: Clock) -> None:

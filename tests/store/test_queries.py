@@ -125,6 +125,7 @@ def test_scans_stand_the_newest_first_with_all_they_noted(store: Store, clock: C
     assert {s.run for s in store.scans()} == {run.id}
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
 def test_many_findings_are_asked_for_at_once(store: Store) -> None:
     many = 503
     news = scan(store, *(seen(f"bug {i}") for i in range(many)))

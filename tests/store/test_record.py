@@ -266,8 +266,24 @@ def test_an_occurrence_that_turns_out_worse_is_told_anew_and_counts_once(store: 
 
 def test_an_occurrence_that_becomes_certain_is_told_anew_and_is_no_news(store: Store) -> None:
     scan(store, seen(certain=False))
-    assert scan(store, seen(), events=2000) == []
+    assert scan(store, seen(interleaving="with a clock"), events=2000) == []
     assert only(store).certain
+    assert store.occurrences(1)[0].interleaving == "with a clock"
+
+
+def test_what_came_back_is_told_by_what_is_new_of_it(store: Store) -> None:
+    scan(store, seen(certain=False), release=LATER)
+    store.set_state(1, KNOWN, fixed_in="2.6")
+    (news,) = scan(store, seen(), seen(place=2), release=LATER, events=2000)
+    assert (news.why.value, news.occurrence.instance) == ("regressed", seen(place=2).instance)
+
+
+def test_what_is_suppressed_does_not_make_what_is_told_anew_a_regression(store: Store) -> None:
+    scan(store, seen(severity=BROKEN), release=LATER)
+    store.set_state(1, KNOWN, fixed_in="2.6")
+    news = scan(store, seen(), seen(place=2, suppressed="a lab machine"), release=LATER, events=2000)
+    assert whys(news) == [("worse", LOSS)]
+    assert only(store).state is KNOWN
 
 
 def test_an_occurrence_of_which_less_is_told_stays_as_it_was(store: Store) -> None:

@@ -43,7 +43,7 @@ def absence_of(session: Session, finding: int, fixed_in: str) -> Absence:
     seen, again = _seen(session, ids, having)
     (others, _), (windows, scans) = _judged(session, ids, having)
     needed = windows_needed(seen - again, others)
-    return Absence(fixed_in, scans, windows, needed, again, enough=scans > 0 and not again and windows >= needed)
+    return Absence(fixed_in, scans, windows, needed, again, enough=not again and windows >= needed)
 
 
 def _releases_with(session: Session, fixed_in: str) -> list[str]:

@@ -34,8 +34,7 @@ def bring_up_to_date(database: Database) -> None:
         return
     database.keep_log_ahead()
     with database.changing() as connection:
-        if _revision(connection, database.where) != NEWEST:
-            _upgrade(connection, database.where)
+        _upgrade(connection, database.where)
 
 
 def _revision(connection: Connection, where: str) -> str | None:

@@ -56,7 +56,9 @@ def record(
         there(session, runner)
         _put_scan(session, runner, begun, key, note, now)
         events = put_sights(session, scan, note, seen, now)
-        session.add_all(NewsRow(instance=e.instance, why=e.why.value, scan_id=scan, run_id=runner.id) for e in events)
+        for event in events:
+            # What a run was killed with may be found again: it is one piece of news, of this run then.
+            session.merge(NewsRow(instance=event.instance, why=event.why.value, scan_id=scan, run_id=runner.id))
         _weigh_evidence(session, note, now)
     untold = take_over(session, runner, scan, [s.instance for s in seen])
     drop_if_idle(session, runner.id)

@@ -121,9 +121,7 @@ def take_over(session: Session, runner: Runner, scan: str, instances: Sequence[s
     for batch in in_batches(instances) if instances else [[]]:
         rows = session.scalars(
             select(NewsRow)
-            .join(RunRow, NewsRow.run_id == RunRow.id)
             .where(
-                RunRow.ended_at.is_(None),
                 NewsRow.run_id != runner.id,
                 or_(NewsRow.scan_id == scan, NewsRow.instance.in_(batch)),
             )

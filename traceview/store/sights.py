@@ -160,39 +160,43 @@ def tells_more(row: OccurrenceRow, seen: SeenFinding | OccurrenceRow) -> bool:
 
     The trace may have grown, and a job that had not moved the guest may have done so.
     """
-    if (rank(seen.severity), seen.certain) > (rank(row.severity), row.certain):
-        return True
-    return bool(row.suppressed) and not seen.suppressed
+    return _is_worse(row, seen) or (bool(row.suppressed) and not seen.suppressed)
+
+
+def _is_worse(row: OccurrenceRow, seen: SeenFinding | OccurrenceRow) -> bool:
+    return (rank(seen.severity), seen.certain) > (rank(row.severity), row.certain)
 
 
 def tell_anew(row: OccurrenceRow, scan: str, seen: SeenFinding | OccurrenceRow) -> None:
     """Let a scan tell an occurrence that is recorded; it counts once, and was seen first when it was."""
-    row.scan_id = scan
-    row.severity, row.certain, row.lost_bytes = seen.severity, seen.certain, seen.lost_bytes
-    row.suppressed, row.document = seen.suppressed, seen.document
-    if row.interleaving:
-        row.interleaving = seen.interleaving
+    if _is_worse(row, seen):
+        row.scan_id, row.document = scan, seen.document
+        row.severity, row.certain, row.lost_bytes = seen.severity, seen.certain, seen.lost_bytes
+        if row.interleaving:
+            row.interleaving = seen.interleaving
+    row.suppressed = seen.suppressed
 
 
 def _consequence(session: Session, touched: _Touched, note: ScanNote, now: datetime) -> Event | None:
     """Move a finding to the state that follows, keep the interleavings that tell more, write the history."""
     hand = Hand(BY_SCAN, now)
-    worst = touched.changes[0]
-    if rank(worst.seen.severity) > rank(touched.worst):
-        worst.row.interleaving = worst.seen.interleaving
-        what = f"worse than before: {worst.seen.severity}" if touched.worst else f"first seen: {worst.seen.severity}"
+    worst = max(touched.changes, key=_badness)
+    if rank(worst.row.severity) > rank(touched.worst):
+        _keep_interleaving(worst)
+        what = f"worse than before: {worst.row.severity}" if touched.worst else f"first seen: {worst.row.severity}"
         remember(session, touched.row, "seen", f"{what}, in {_place(note)}", hand)
-    loud = next((c for c in touched.changes if not c.seen.suppressed), None)
-    if loud is None:
+    told = [c for c in touched.changes if not c.row.suppressed]
+    if not told:
         return None
+    loud = max(told, key=_badness)
     before = status_of(touched.row)
     outcome = after_sight(
         before,
         Sight(
-            severity=loud.seen.severity,
+            severity=loud.row.severity,
             heard=touched.heard,
             worst=touched.worst,
-            fresh=any(c.fresh for c in touched.changes if not c.seen.suppressed),
+            fresh=any(c.fresh for c in told),
             since=note.since,
             until=note.until,
             day=now.date(),
@@ -202,8 +206,16 @@ def _consequence(session: Session, touched: _Touched, note: ScanNote, now: datet
         move(session, touched.row, outcome.status, f"{outcome.text}; {_place(note)}", hand)
     if outcome.why is None:
         return None
-    loud.row.interleaving = loud.seen.interleaving
+    _keep_interleaving(loud)
     return Event(loud.row.instance, outcome.why)
+
+
+def _badness(change: _Change) -> tuple[int, bool]:
+    return rank(change.row.severity), change.row.certain
+
+
+def _keep_interleaving(change: _Change) -> None:
+    change.row.interleaving = change.row.interleaving or change.seen.interleaving
 
 
 def _place(note: ScanNote) -> str:

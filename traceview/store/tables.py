@@ -60,7 +60,6 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's own name for it, read once)
         str: Text(),
         datetime: UtcTime(),
-        dict[str, Any]: JSON(),
     }
 
 
@@ -89,7 +88,7 @@ class ScanRow(Base):
     qemu: Mapped[str]
     since: Mapped[str | None]
     until: Mapped[str | None]
-    options: Mapped[dict[str, Any]]
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
     traceview: Mapped[str]
     events: Mapped[int] = mapped_column(BigInteger)
     other_lines: Mapped[int] = mapped_column(BigInteger)
@@ -157,7 +156,7 @@ class OccurrenceRow(Base):
     seen_at: Mapped[datetime]
     lost_bytes: Mapped[int] = mapped_column(BigInteger)
     suppressed: Mapped[str]
-    document: Mapped[dict[str, Any]]
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
     interleaving: Mapped[str]
     __table_args__ = (Index(None, "finding_id", "severity"),)
 
