@@ -7,7 +7,7 @@ from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.timeline.story import COPY, JOB, JOB2, Story
@@ -71,7 +71,11 @@ steps_of_jobs = st.lists(
 )
 
 
+ENTERED_AFTER_ITS_END = ["clean look", "enter", "coroutine ends", "enter", "coroutine ends"]
+
+
 @settings(max_examples=400)
+@example([(step, JOB) for step in ENTERED_AFTER_ITS_END], [])
 @given(steps_of_jobs, st.lists(st.integers(0, 40), max_size=3))
 def test_what_is_known_of_jobs_is_what_all_their_records_say(steps: list[tuple[str, int]], cuts: list[int]) -> None:
     table = told(steps)

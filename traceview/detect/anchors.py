@@ -68,7 +68,7 @@ def find_anchors(
     rows, step, job = rows[order], step[order], job[order]
     idle = _idle_entries(step, job)
     mask[rows[idle]] = False
-    mask[_handed_on(table, entries)] = True
+    mask[_handed_on(table, entries, ends)] = True
     if not every_look:
         rows, step, job = rows[~idle], step[~idle], job[~idle]
         step = np.where((step == _CLEAN) & (table.role("count", rows) != 0), np.int8(_DIRTY), step)
@@ -104,13 +104,15 @@ def _idle_entries(step: Steps, job: Int64Array) -> Mask:
     return idle
 
 
-def _handed_on(table: MeaningTable, entries: Int64Array) -> Int64Array:
-    """Return the entries of coroutines that were entered for another job before: pointers are used anew."""
-    coroutine, job = table.role("coroutine", entries), table.role("job", entries)
+def _handed_on(table: MeaningTable, entries: Int64Array, ends: Int64Array) -> Int64Array:
+    """Return the entries of coroutines that ended before, or were entered for another job: pointers are used anew."""
+    rows = np.sort(np.concatenate([entries, ends]))
+    ended = table.meaning[rows] == Meaning.COROUTINE_END
+    coroutine, job = table.role("coroutine", rows), table.role("job", rows)
     order = np.argsort(coroutine, kind="stable")
-    coroutine, job = coroutine[order], job[order]
-    changed = (coroutine[1:] == coroutine[:-1]) & (job[1:] != job[:-1])
-    return np.asarray(entries[order[1:][changed]])
+    rows, ended, coroutine, job = rows[order], ended[order], coroutine[order], job[order]
+    anew = (coroutine[1:] == coroutine[:-1]) & ~ended[1:] & (ended[:-1] | (job[1:] != job[:-1]))
+    return np.asarray(rows[1:][anew])
 
 
 def _idle_steps(step: Steps, job: Int64Array) -> Mask:
