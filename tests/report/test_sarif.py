@@ -428,7 +428,7 @@ def test_very_many_gaps_are_told_as_a_number() -> None:
     [
         ("vm.log", "vm.log", "%SRCROOT%"),
         ("./logs//vm.log", "logs/vm.log", "%SRCROOT%"),
-        ("/work/x/logs/vm.log", "logs/vm.log", "%SRCROOT%"),
+        ("/srv/x/logs/vm.log", "logs/vm.log", "%SRCROOT%"),
         ("/elsewhere/vm.log", "file:///elsewhere/vm.log", None),
         ("a b%#?.log", "a%20b%25%23%3F.log", "%SRCROOT%"),
         ("c:d.log", "c%3Ad.log", "%SRCROOT%"),
@@ -437,7 +437,7 @@ def test_very_many_gaps_are_told_as_a_number() -> None:
     ],
 )
 def test_a_trace_is_named_relative_to_the_folder_of_the_run(path: str, uri: str, base: str | None) -> None:
-    run = run_of(result(window(request()), trace=summary(path)), root=Path("/work/x"))
+    run = run_of(result(window(request()), trace=summary(path)), root=Path("/srv/x"))
     (artifact,) = run["artifacts"]
     assert (artifact["location"]["uri"], artifact["location"].get("uriBaseId")) == (uri, base)
     (found,) = [r for r in run["results"] if r["kind"] == "fail"]
