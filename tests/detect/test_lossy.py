@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.detect.test_judge import deferred
 from tests.timeline.story import Story, exits
 from traceview.findings import ScanResult, Verdict
@@ -11,7 +13,7 @@ WHY = "syslog may drop lines"
 
 def scan(story: Story, rules: list[str] | None = None) -> ScanResult:
     trace = story.trace()
-    trace.lossy = WHY
+    trace.format = replace(trace.format, lossy=WHY)
     return trace.scan(rules)
 
 

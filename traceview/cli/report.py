@@ -13,10 +13,8 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
-    MaxLives,
     Paths,
     QemuOption,
-    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -56,8 +54,6 @@ def report(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
-    rotated: Rotated = False,
-    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -71,7 +67,7 @@ def report(
     The traces are read three times, so they must be files.
     """
     chosen, least = choose_formats(formats, ("text",)), choose_fail_on(fail_on)
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
     if STDIO in paths:
         raise typer.BadParameter("stdin can be read but once, and a report reads its traces three times: name a file")
     if show and output == STDIO:
@@ -118,7 +114,7 @@ def read_again(
                 progress.watch(trace)
                 for at, timeline in trace.timelines_around([window for _, window in own]):
                     number, window = own[at]
-                    pictures[number] = picture_of(window, timeline, result.traces[window.trace].gaps)
+                    pictures[number] = picture_of(window, timeline)
     return losses, pictures
 
 

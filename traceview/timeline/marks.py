@@ -13,10 +13,7 @@ __all__ = ["Mark"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where and when one record stands; `line` is 0 in binary files, `ts_ns` is `NO_TIME` where absent.
-
-    `place` is where it stands in words, where the trace lies in several files (trace text: file names are in it).
-    """
+    """Where and when one record stands; `line` is 0 in binary files, `ts_ns` is `NO_TIME` where absent."""
 
     record: int
     line: int
@@ -25,7 +22,6 @@ class Mark:
     tid: int
     event: str
     iteration: int
-    place: str = ""
 
     @classmethod
     def of(cls, row: Row) -> Mark:
