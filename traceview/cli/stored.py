@@ -96,7 +96,8 @@ STDIN = Path("-")
 class Filing:
     """What is to become of findings, as it was asked for, and what came of it.
 
-    `news` says whether a team is to hear of something; `failed` whether the store did not take all that it was given.
+    `known` is the baseline that was read, `uses` what its lines were good for, trace by trace; `failed` says whether
+    the store did not take all that it was given.
     """
 
     store: str | None = None
@@ -173,19 +174,25 @@ def filing(asked: Filing, rules: RuleSet, inputs: Inputs) -> Iterator[Filing]:
     """
     with ExitStack() as open_until_told:
         secret = _secret(asked) if asked.webhooks else None
-        if asked.baseline is not None:
-            from traceview.baseline import read_baseline  # noqa: PLC0415
-
-            asked.known = read_baseline(asked.baseline)
-        if asked.write_baseline is not None and asked.write_baseline.exists():
-            from traceview.baseline import read_baseline  # noqa: PLC0415
-
-            read_baseline(asked.write_baseline)  # what is wrong with it is told before anything is scanned
+        _read_baselines(asked)
         if asked.store is not None:
             asked.recorder = open_until_told.enter_context(_recording(asked, rules, inputs))
         yield asked
     if asked.webhooks and asked.recorder is not None:
         _post(asked.recorder, secret)
+
+
+def _read_baselines(asked: Filing) -> None:
+    """Read the baseline, and the one that is to grow: what is wrong with either is told before anything is scanned."""
+    written = asked.write_baseline if asked.write_baseline is not None and asked.write_baseline.exists() else None
+    if asked.baseline is None and written is None:
+        return
+    from traceview.baseline import read_baseline  # noqa: PLC0415
+
+    if asked.baseline is not None:
+        asked.known = read_baseline(asked.baseline)
+    if written is not None and written != asked.baseline:
+        read_baseline(written)
 
 
 @contextmanager
