@@ -2,15 +2,17 @@
 # make test   install what the tests need and run them all
 # make lint   what CI lints with
 # make docs   fill in the documentation's output blocks and draw its pictures
+# make fuzz   give all readers damaged input (RUNS=100000 each, or SECONDS=30 in all; ENGINE=atheris)
 # make bench  measure beside rg, grep, awk and QEMU's reader (SIZE=1G RUNS=5 ONLY=text,startup TEN=1 SIMPLETRACE_PY=…)
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= auto
 SIZE   ?= 1G
+RUNS_GIVEN := $(RUNS)
 RUNS   ?= 5
 
-.PHONY: help install demo test lint docs bench format wheel clean
+.PHONY: help install demo test lint docs fuzz bench format wheel clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -62,6 +64,10 @@ lint: $(VENV)/.lint
 docs: install
 	$(BIN)/python docs/outputs.py
 	$(BIN)/python docs/draw.py
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz $(if $(RUNS_GIVEN),--runs $(RUNS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	    $(if $(ENGINE),--engine $(ENGINE)) $(if $(READERS),--readers $(READERS))
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks --size $(SIZE) --runs $(RUNS) $(if $(ONLY),--only $(ONLY)) $(if $(TEN),--ten) \

@@ -16,8 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
-    "README.md", "sample-traces/README.md", "docs/extents.md", "docs/library.md", "docs/repair.md", "docs/rules.md",
-    "docs/verdicts.md",
+    "README.md", "sample-traces/README.md", "docs/check.md", "docs/extents.md", "docs/library.md", "docs/repair.md",
+    "docs/rules.md", "docs/verdicts.md",
 )  # fmt: skip
 BLOCK = re.compile(
     r"(<!-- output: (?P<command>.+?) -->\n+```text\n)(?P<body>.*?)(?P<end>^```$)", re.DOTALL | re.MULTILINE

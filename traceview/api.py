@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traceview.detect import Scanner
+from traceview.detect.lives import MAX_LIVES, LivesScanner
+from traceview.detect.places import placed, unsure_of_order
 from traceview.errors import TraceNotFoundError, TraceReadError, UnknownNameError, nearest
 from traceview.events import EventBatch, ReadStats, Refusal
 from traceview.findings import Finding, Picture, RefusedLine, ScanResult, Window
@@ -16,13 +18,15 @@ from traceview.fingerprints import trace_digest
 from traceview.formats import detect, format_by_id
 from traceview.formats.base import FormatInfo, Reader, Wanted
 from traceview.formats.declarations import Declarations, forms_for, read_declarations
-from traceview.formats.log_grammar import event_name, explain
+from traceview.formats.joints import with_joints
+from traceview.formats.log_grammar import event_name
 from traceview.losses import Losses
 from traceview.plot.finding import ScenePicture, finding_words
 from traceview.rules import RuleSet, load_rules
 from traceview.selection import Selection
 from traceview.source import DEFAULT_CHUNK, STDIN, ByteSource
 from traceview.timeline.iterations import IterationCounter
+from traceview.timeline.lives import Life
 from traceview.vocabulary import Dating, MeaningTable, Vocabulary, builtin
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from traceview.scene import Scene
     from traceview.timeline import Timeline
 
-__all__ = ["Trace", "open"]
+__all__ = ["Trace", "open", "open_source"]
 
 EXPLAINED = 3
 """How many refused lines of a trace are explained."""
@@ -52,12 +56,22 @@ class Trace:
         declarations: Declarations | None,
         vocabulary: Vocabulary,
         jobs: int | None = None,
+        *,
+        max_lives: int = MAX_LIVES,
+        lossy: str = "",
     ) -> None:
         self.source = source
         self.format = info
         self.declarations = declarations
         self.vocabulary = vocabulary
         self.jobs = jobs if jobs is not None else _cores()
+        self.max_lives = max_lives
+        self.lossy = lossy or info.lossy
+        """Why records may be missing without a mark, ``""`` where none is."""
+        self.named = source.path
+        """The path whose name tells of which VM it is."""
+        self.lives: list[Life] = []
+        """The QEMUs that wrote it, when a scan has told them apart."""
         self.stats = ReadStats()
         """What the last reading met; complete when it has come to the end."""
 
@@ -79,13 +93,15 @@ class Trace:
             choose = wanted
         else:
             choose = frozenset(wanted).__contains__
-        yield from reader.batches(choose)
+        yield from with_joints(self.source, reader, choose)
 
     def _reader(self) -> Reader:
         reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations, self.jobs)
         self.stats = reader.stats
         self.stats.head = self.source.head()
-        self.stats.lossy = self.format.lossy
+        self.stats.lossy = self.lossy
+        self.stats.printed = self.format.printed
+        self.stats.resolution_ns = self.format.resolution_ns
         return reader
 
     def scan(
@@ -100,18 +116,17 @@ class Trace:
         """
         chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
         dating = Dating.given(qemu) if qemu else None
-        return self._run(Scanner(self.vocabulary, chosen, keep_witness=keep_witness, qemu=dating))
+        scan = self._run(chosen, lambda: Scanner(self.vocabulary, chosen, keep_witness=keep_witness, qemu=dating))
+        return scan[0]
 
     def losses(self, rules: RuleSet | Iterable[str] | None = None, *, qemu: str | None = None) -> Losses:
         """Return the lost extents: what violated windows left on the old image, and what became of it.
 
         `rules` and `qemu` are those of `scan`; of the rules, those count that can mean lost data.
         """
-        chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
+        chosen = (rules if isinstance(rules, RuleSet) else load_rules().choose(rules)).losing()
         dating = Dating.given(qemu) if qemu else None
-        scanner = Scanner(self.vocabulary, chosen.losing(), keep_losses=True, qemu=dating)
-        self._run(scanner)
-        return scanner.losses
+        return self._run(chosen, lambda: Scanner(self.vocabulary, chosen, keep_losses=True, qemu=dating))[1]
 
     def digest(self) -> str:
         """Return by what the trace is known again (`traceview.fingerprints.trace_digest`), by reading its beginning.
@@ -124,15 +139,30 @@ class Trace:
         next(reader.batches(lambda _name: True), None)
         return trace_digest(reader.stats.head, reader.stats.first_ts_ns)
 
-    def _run(self, scanner: Scanner) -> ScanResult:
+    def _run(self, rules: RuleSet, make: Callable[[], Scanner]) -> tuple[ScanResult, Losses]:
         reader = self._reader()
-        for batch in reader.batches(scanner.wanted):
+        scanner = LivesScanner(
+            self.vocabulary, rules, make, self.format.id, most=self.max_lives, printed=self.format.printed,
+            banners=lambda: getattr(reader.stats, "lives", ()),
+        )  # fmt: skip
+        for batch in with_joints(self.source, reader, scanner.wanted):
             scanner.feed(batch)
         result = scanner.finish(self.path, self.format.id, reader.stats)
+        unsure_of_order(self.source, result)
+        placed(self.source, result, scanner.losses)
+        self.lives = result.traces[0].lives
         result.traces[0].refused = [self._explained(r) for r in reader.stats.refused[:EXPLAINED]]
         if not self.source.is_stdin:
             result.findings = [replace(f, picture=self._picture(f, result.windows[f.window])) for f in result.findings]
-        return result
+        return result, scanner.losses
+
+    def _of_life(self, window: Window | None) -> Iterator[EventBatch]:
+        """Yield the records that a timeline is made of; around a window, those of the QEMU that it is of alone."""
+        batches = self.batches(self.vocabulary.events.__contains__)
+        if window is None or len(self.lives) <= max(1, window.life):
+            return batches
+        life = self.lives[window.life]
+        return (own for batch in batches if len(own := life.take(batch)))
 
     def _picture(self, finding: Finding, window: Window) -> Picture:
         """Return what draws a finding of this trace."""
@@ -149,7 +179,7 @@ class Trace:
         iterations = IterationCounter()
 
         def tables() -> Iterator[MeaningTable]:
-            for batch in self.batches(self.vocabulary.events.__contains__):
+            for batch in self._of_life(window):
                 table = self.vocabulary.interpret(batch)
                 iterations.number(table)
                 yield table
@@ -169,12 +199,12 @@ class Trace:
         from traceview.timeline import Timeline  # noqa: PLC0415
 
         first, last = records if records is not None else records_around(window)
-        known = self.vocabulary.events.__contains__
-        timeline = Timeline.around(self.vocabulary, self.batches(known), first, last)
-        return build_scene(timeline, window, title=title, subtitle=subtitle, span_ns=span_ns)
+        timeline = Timeline.around(self.vocabulary, self._of_life(window), first, last)
+        gaps = self.stats.gaps
+        return build_scene(timeline, window, title=title, subtitle=subtitle, span_ns=span_ns, gaps=gaps)
 
     def timelines_around(self, windows: Sequence[Window]) -> Iterator[tuple[int, Timeline]]:
-        """Yield the timelines around windows of a scan, each with the window's place in `windows`; one reading for all.
+        """Yield the timelines around windows of a scan, each with the window's place in `windows`; one reading a life.
 
         They come in the order in which their records end. Of a window of very many records only those near its points
         are looked at (`traceview.scene.spans_around`). `traceview.scene.build_scene` makes scenes of them. Raises
@@ -183,8 +213,11 @@ class Trace:
         from traceview.scene import spans_around  # noqa: PLC0415  (only what is drawn needs it)
         from traceview.timeline import Timeline  # noqa: PLC0415
 
-        known = self.vocabulary.events.__contains__
-        return Timeline.each_around(self.vocabulary, self.batches(known), [spans_around(w) for w in windows])
+        for life in dict.fromkeys(w.life for w in windows):
+            own = [i for i, w in enumerate(windows) if w.life == life]
+            spans = [spans_around(windows[i]) for i in own]
+            for place, timeline in Timeline.each_around(self.vocabulary, self._of_life(windows[own[0]]), spans):
+                yield own[place], timeline
 
     def tells(self, rules: RuleSet | Iterable[str] | None = None, *, qemu: str | None = None) -> Tellable:
         """Say what the trace tells: its events by what they mean, and which rules it can judge.
@@ -198,12 +231,12 @@ class Trace:
         reader = self._reader()
         for batch in reader.batches(self.vocabulary.events.__contains__):
             teller.feed(batch)
-        return teller.finish(self.path, self.format.id, reader.stats, chosen)
+        return teller.finish(self.path, reader.stats, chosen)
 
     def _explained(self, refusal: Refusal) -> RefusedLine:
         raw = refusal.text.encode("utf-8", "surrogateescape")
-        forms = forms_for(event_name(raw), self.declarations, self.vocabulary.forms_of)
-        return RefusedLine(refusal.line, refusal.byte_offset, explain(raw, forms))
+        forms = forms_for(refusal.event or event_name(raw), self.declarations, self.vocabulary.forms_of)
+        return RefusedLine(refusal.line, refusal.byte_offset, self.format.explain(raw, forms))
 
     def windows(self) -> pd.DataFrame:
         """Return every window of a scan as a table (columns: `traceview.report.tables.WINDOW_COLUMNS`)."""
@@ -267,6 +300,7 @@ def open(
     max_bytes: int | None = None,
     jobs: int | None = None,
     vocabulary: Vocabulary | None = None,
+    max_lives: int = MAX_LIVES,
 ) -> Trace:
     """Open a trace file, or stdin (``-``); what is compressed with gzip, xz, zstd or bzip2 is unpacked as it is read.
 
@@ -287,6 +321,8 @@ def open(
         How many threads may read ahead; None takes as many as there are cores. Results do not depend on it.
     vocabulary
         What events mean; None takes the one that comes with the package.
+    max_lives
+        So many lives of QEMUs are told apart in it; what later ones did is not judged.
 
     Raises
     ------
@@ -300,13 +336,33 @@ def open(
     if str(path) != STDIN and Path(path).is_dir():
         raise TraceNotFoundError(f"{path}: is a directory; open the traces in it one by one (traceview.find_traces)")
     source = ByteSource(path, chunk_bytes=chunk_bytes, max_bytes=max_bytes)
-    info = format_by_id(format) if format is not None else detect(source)
+    return open_source(
+        source, format=format, trace_events=trace_events, jobs=jobs, vocabulary=vocabulary, max_lives=max_lives
+    )
+
+
+def open_source(
+    source: ByteSource,
+    *,
+    format: str | FormatInfo | None = None,
+    trace_events: str | Path | Declarations | None = None,
+    jobs: int | None = None,
+    vocabulary: Vocabulary | None = None,
+    max_lives: int = MAX_LIVES,
+    lossy: str = "",
+) -> Trace:
+    """Open the trace that a source has; what it takes, and raises, is told at `open`.
+
+    `lossy` says why records may be missing in it without a mark, beside what is so for all traces of its format.
+    """
+    info = format if isinstance(format, FormatInfo) else format_by_id(format) if format else detect(source)
     declared = (
         trace_events
         if isinstance(trace_events, Declarations) or trace_events is None
         else read_declarations(trace_events)
     )
-    trace = Trace(source, info, declared, vocabulary if vocabulary is not None else builtin(), jobs)
+    known = vocabulary if vocabulary is not None else builtin()
+    trace = Trace(source, info, declared, known, jobs, max_lives=max_lives, lossy=lossy)
     trace._reader()  # complain now about a version or missing declarations
     return trace
 

@@ -7,7 +7,7 @@ in file order, as numpy columns. Strings are interned once in a `StringTable`; e
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "CAUSES",
     "MANY",
     "MAX_GAPS",
     "NO_LINE",
@@ -197,16 +198,37 @@ class StringTable:
 MAX_GAPS = 1000
 """Gaps told one by one."""
 MANY = "many"
+CAUSES: Mapping[str, str] = {
+    "dropped": "records that the writer dropped, by its own mark",
+    "cut": "the trace ends in a record, or was not read to its end",
+    "unreadable": "a record that cannot be read",
+    "bad-length": "a record or a name whose length cannot be",
+    "unknown-id": "a record whose event id stands for nothing, or an item of no known type",
+    "overwritten": "bytes that are no records where records should stand",
+    "clock-jump": "time steps back, or far ahead",
+    "duplicated": "records that stand there once more",
+    "long-line": "a line that is too long to be held",
+    "not-utf8": "a record whose text cannot be read and is no UTF-8",
+    "nul-hole": "zero bytes where lines should stand",
+    "shrunk": "the file became shorter while it was read",
+    "grown": "the file became longer while it was read",
+    "disk-error": "bytes that the system could not read",
+    "compressed-early": "a compressed stream that ends early",
+    "missing-file": "a file of a rotated log that is not there",
+    "file-order": "files of a rotated log whose order is not certain",
+    MANY: "more gaps than are told one by one, or a checksum that fails: anything may be missing",
+}
+"""What a gap can be, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A place where the trace is known to lack something.
+    """A place where the trace is known to lack something, or to say something that cannot be relied on.
 
-    `record` is the number of records read before it; `count` the records lost, or None where it cannot be told.
-    `cause` is ``dropped`` (the writer's own mark), ``cut`` (the file ends in a record, or was not read to its end),
-    ``unreadable``, or ``many`` where the trace has too many gaps to tell, or a checksum says that it is damaged:
-    anything from there on may lack something.
+    `record` is the number of records read before it; `count` the records lost, or None where it cannot be told;
+    `size_bytes` the bytes of the trace from `byte_offset` on that were not read, or None where that is not known or
+    means nothing (the writer dropped them). `reach` is how many of the records before it are in doubt, too. `cause` is
+    one of `CAUSES`. Behind one of cause ``many`` anything may be missing.
     """
 
     cause: str
@@ -216,19 +238,35 @@ class Gap:
     ts_ns: int
     count: int | None
     text: str
+    size_bytes: int | None = None
+    reach: int = 0
+
+    @property
+    def first(self) -> int:
+        """The first record that may stand elsewhere than it should: those before it are sure."""
+        return self.record - self.reach
+
+    @property
+    def end_byte_offset(self) -> int | None:
+        """Where reading goes on behind it; None where that is not known."""
+        return None if self.size_bytes is None else self.byte_offset + self.size_bytes
 
     def between(self, first: int, last: int) -> bool:
         """Say whether something is missing behind record `first`, up to and with record `last`."""
-        return self.record <= last and (first < self.record or self.cause == MANY)
+        return self.first <= last and (first < self.record or self.cause == MANY)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A line whose event is known and whose text fits none of its forms."""
+    """A line whose event is known and whose text fits none of its forms.
+
+    `event` is the event's name, ``""`` where it is the first word behind a prefix of the log's.
+    """
 
     line: int
     byte_offset: int
     text: str
+    event: str = ""
 
 
 @dataclass(slots=True)
@@ -247,6 +285,9 @@ class ReadStats:
     """Events met that no declaration names."""
     lossy: str = ""
     """Why records may be missing without a mark: nothing is clean then."""
+    printed: bool = True
+    resolution_ns: int = 1000
+    """What the format says of its records (`traceview.formats.base.FormatInfo`)."""
     head: bytes = b""
     """The first bytes of the trace, unpacked, as far as formats were told by them."""
     first_ts_ns: int = NO_TIME

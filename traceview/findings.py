@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from traceview.errors import MissingEventsError
 from traceview.events import Gap
 from traceview.rules import Evidence, Outcome, Severity
+from traceview.rules.coverage import RuleCoverage, Unjudged
 from traceview.rules.model import SeverityClause, severity_of
 from traceview.rules.standing import Standing
+from traceview.source.rotated import Member
+from traceview.timeline.lives import Life
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Dating, MeaningTable, Op
 
@@ -158,6 +161,8 @@ class Window:
     """The words of the rule for its opening and its closing."""
     device_kind: str = ""
     """What kind of device made the first request that counts: ide, nvme, scsi, virtio-blk; ``""`` if not known."""
+    life: int = 0
+    """Which of the trace's lives it is of (`TraceSummary.lives`)."""
 
     @property
     def duration_ns(self) -> int | None:
@@ -300,37 +305,6 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Unjudged:
-    """A rule that the trace cannot judge, or not for all jobs.
-
-    `events` are the ones to enable: for each need that is not met, the events any of which meets it.
-    """
-
-    rule: str
-    reason: str
-    events: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RuleCoverage:
-    """What one rule came to in a trace.
-
-    `windows` is how many windows it had (`unlisted` of them clean and not listed one by one); where there were none, or
-    some were left out, `reason` says why, and `events` are those to enable.
-    """
-
-    rule: str
-    windows: int
-    unlisted: int
-    reason: str
-    events: tuple[tuple[str, ...], ...]
-    must_judge: bool = False
-    """Whether the scan is inconclusive where something of it could not be judged."""
-    fell_short: bool = False
-    """Whether the trace could not show all that the rule asks: no window means nothing then, and no finding little."""
-
-
-@dataclass(frozen=True, slots=True)
 class RefusedLine:
     """A line whose event is known and whose text is of none of its forms; the grammar's explanation has a caret."""
 
@@ -363,6 +337,12 @@ class TraceSummary:
     host: str = ""
     vm: str = ""
     """Where it comes from, as far as whoever asked for the scan says so."""
+    lives: list[Life] = field(default_factory=list)
+    """The QEMUs that wrote it, in the order of their beginnings; none where it has no record that a scan reads."""
+    members: list[Member] = field(default_factory=list)
+    """The files that it lies in, where these are several, the oldest first."""
+    notes: list[str] = field(default_factory=list)
+    """Which limits were reached, so that something was not looked at (docs/limits.md)."""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,9 @@ __all__ = ["command_line_beside", "vm_of"]
 COMMAND_LINE = "cmdline"
 """The file beside a trace in which the command line of its QEMU is looked for, in a shell's quotes."""
 MOST_BYTES = 1 << 20
-_ENDINGS = re.compile(r"(\.(log|trace|bin|txt|gz|xz|zst|bz2|\d+))+$", re.IGNORECASE)
+_ENDINGS = re.compile(
+    r"(\.(log|trace|bin|txt|gz|xz|zst|bz2|old|\d+)([-._]?(\d{4}-\d{2}-\d{2}|\d{8}(\d{2,6})?))?)+$", re.IGNORECASE
+)
 _GENERIC = frozenset(("", "trace", "traces", "qemu", "log"))
 """File names that any VM's trace may have: the folder's tells more."""
 
@@ -23,8 +25,8 @@ _GENERIC = frozenset(("", "trace", "traces", "qemu", "log"))
 def vm_of(path: str | Path) -> str:
     """Return the VM's name, for a trace's path: what the command line beside it says (``-name``), else the file's name.
 
-    Endings such as ``.log.2.gz`` do not count; a file that is called ``trace.log`` or the like has the name of its
-    folder. Returns ``""`` for stdin.
+    Endings such as ``.log.2.gz`` and ``.log-20261128`` do not count; a file that is called ``trace.log`` or the like
+    has the name of its folder. Returns ``""`` for stdin.
     """
     if str(path) == STDIN:
         return ""

@@ -15,6 +15,7 @@ from traceview.report.machine import scan_document
 from traceview.report.style import Style
 from traceview.report.tree import tree_rows
 from traceview.rules import RuleSet
+from traceview.source.rotated import RotatedSource
 from traceview.store import JudgedRule, News, ScanNote, SeenFinding, Store
 from traceview.store.front import Run
 
@@ -104,10 +105,12 @@ def scan_note(
     """
     (summary,) = result.traces
     span = summary.dating.span
+    # The files of a rotated log are found again beside the one that the trace goes by.
+    asked = dict(options) | ({"rotated": True} if isinstance(trace.source, RotatedSource) else {})
     return ScanNote(
         trace=trace.source.absolute, digest=summary.digest, format=summary.format, host=summary.host, vm=summary.vm,
         qemu=summary.dating.text or "", since=span.since if span is not None else None,
-        until=span.until if span is not None else None, options=dict(options), traceview=version,
+        until=span.until if span is not None else None, options=asked, traceview=version,
         events=summary.events, other_lines=summary.other_lines, gaps=len(summary.gaps),
         inconclusive=result.inconclusive, command_line=command_line_beside(trace.source.path),
         rules=tuple(_judged(result, rules)),

@@ -50,7 +50,7 @@ def completed(words: str) -> list[str]:
     [
         ("traceview sc", ["scan"]),
         ("traceview scan --format js", ["json", "jsonl"]),
-        ("traceview windows --format ", ["text", "csv", "jsonl", "parquet", "log", "simpletrace"]),
+        ("traceview windows --format ", ["text", "csv", "jsonl", "parquet", *options.INPUT_FORMATS]),
         ("traceview scan --fail-on d", ["data-loss"]),
         ("traceview scan --rule mirror-", [r.id for r in builtin_rules() if r.id.startswith("mirror-")]),
         ("traceview scan --allow", ["--allow-inconclusive"]),

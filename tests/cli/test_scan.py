@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.cli import SAMPLES, Done, run, run_alone, sample
 from tests.conftest import ROOT
 from tests.writers import PACK
-from traceview.cli.options import FAIL_ON
+from traceview.cli.options import FAIL_ON, INPUT_FORMATS
 from traceview.cli.scan import exit_code
 from traceview.findings import Finding, ScanResult, Severity, TraceSummary, Unjudged
 from traceview.vocabulary import Dating
@@ -123,7 +123,7 @@ def test_a_compressed_trace_that_is_cut_says_so_on_one_line(kind: str, tmp_path:
     document = json.loads(done.out)
     Draft202012Validator(SCHEMA).validate(document)
     gap = document["traces"][0]["gaps"][-1]
-    assert (gap["cause"], gap["count"]) == ("cut", None)
+    assert (gap["cause"], gap["count"]) == ("compressed-early", None)
     assert gap["text"].startswith(f"the {kind} stream ends early, after ")
     assert f": {gap['text']}\n" in run("scan", tmp_path / "vm.log").out
 
@@ -346,7 +346,8 @@ def test_declarations_that_are_read_are_never_written_over(tmp_path: Path) -> No
     ("words", "says"),
     [
         (["--format", "jso"], "Invalid value for --format: 'jso' is none of text, json, jsonl, sarif, junit, gitlab, "
-                              "markdown, csv, parquet (to print), log, simpletrace (to read); did you mean 'json'?"),
+                              f"markdown, csv, parquet (to print), {', '.join(INPUT_FORMATS)} (to read); "
+                              "did you mean 'json'?"),
         (["--format", "xml"], "'xml' is none of text, json, jsonl, sarif"),
         (["--format", "simpletrac"], "did you mean 'simpletrace'?"),
         (["--fail-on", "dataloss"], "Invalid value for --fail-on: 'dataloss' is none of data-loss, broken-promise, "

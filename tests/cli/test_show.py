@@ -83,13 +83,16 @@ def test_a_rule_limits_what_is_found() -> None:
 def test_there_is_no_tree_in_json() -> None:
     done = run("show", LOSS, "--format", "json")
     assert done.code == 2
-    assert "'json' is none of text (to print), log, simpletrace (to read)" in done.complaint
+    assert "'json' is none of text (to print), " in done.complaint
 
 
 def test_all_shows_what_a_long_window_hides(tmp_path: Path) -> None:
     lines = sample("lp1570134-case-2").read_bytes().splitlines(keepends=True)
+    # All at one time: records of the same times once more would be a copy of a stretch of the log, and count once.
+    prefix = lines[318].split(b":", 1)[0]
+    again = [prefix + b":" + line.split(b":", 1)[1] for line in lines[316:319]]
     path = tmp_path / "crowded.log"
-    path.write_bytes(b"".join([*lines[:316], *lines[316:319] * 300, *lines[319:]]))
+    path.write_bytes(b"".join([*lines[:316], *again * 300, *lines[319:]]))
     short, whole = run("show", path), run("show", path, "--all")
     assert short.lines[-1].endswith("records are not shown; --all shows them")
     assert len(short.lines) < 250 < len(whole.lines)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.detect.test_judge import deferred
 from tests.timeline.story import Story, exits
 from traceview.findings import ScanResult, Verdict
@@ -13,7 +11,7 @@ WHY = "syslog may drop lines"
 
 def scan(story: Story, rules: list[str] | None = None) -> ScanResult:
     trace = story.trace()
-    trace.format = replace(trace.format, lossy=WHY)
+    trace.lossy = WHY
     return trace.scan(rules)
 
 

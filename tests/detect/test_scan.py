@@ -35,6 +35,7 @@ from tests.timeline.story import (
 )
 from traceview.api import Trace, open
 from traceview.detect import Scanner
+from traceview.detect.lives import LivesScanner
 from traceview.errors import UnknownNameError
 from traceview.events import EventBatch
 from traceview.findings import Evidence, ScanResult, Severity, Shape, Verdict
@@ -236,8 +237,10 @@ class Cut:
                 yield batch.take(place == piece)
 
     def scan(self, rules: Iterable[str] | None = None, *, keep_witness: bool = False) -> ScanResult:
-        vocabulary = builtin()
-        scanner = Scanner(vocabulary, load_rules().choose(rules), keep_witness=keep_witness)
+        vocabulary, chosen = builtin(), load_rules().choose(rules)
+        scanner = LivesScanner(
+            vocabulary, chosen, lambda: Scanner(vocabulary, chosen, keep_witness=keep_witness), self.trace.format.id
+        )
         for piece in self.pieces([n for n in vocabulary.events if scanner.wanted(n)]):
             scanner.feed(piece)
         return scanner.finish(self.trace.path, self.trace.format.id, self.trace.stats)

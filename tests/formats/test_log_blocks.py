@@ -3,58 +3,118 @@
 from __future__ import annotations
 
 import io
+import re
+import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from traceview.compiled import PADDING
+from traceview.events import ReadStats
 from traceview.formats import log_blocks
-from traceview.formats.log_blocks import Block, Blocks
+from traceview.formats.log_blocks import FEWEST_ZEROS, MAX_LINE, Block, Blocks, Fault, note_fault
 
-texts = st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\n", b" ")), max_size=20).map(b"\n".join)
+pieces = st.binary(max_size=30) | st.integers(1, 20).map(bytes) | st.just(b"plain text of a line")
+texts = st.lists(pieces.map(lambda b: b.replace(b"\n", b" ")), max_size=20).map(b"\n".join)
+Cut = tuple[list[bytes], list[Fault], Blocks]
 
 
-def cut(data: bytes, block_bytes: int) -> tuple[list[tuple[bytes, int, int]], Blocks]:
-    """Return the blocks, each as (lines, place, where a line begins that was passed over), and what cut them."""
+def cut(data: bytes, block_bytes: int) -> Cut:
+    """Return the lines of all blocks, the faults, and what cut them; all know their places."""
     stream = io.BytesIO(data)
     blocks = Blocks(stream.readinto, block_bytes)
-    found = []
+    lines: list[bytes] = []
+    faults: list[Fault] = []
     for block in blocks:
         assert len(block.buffer) >= block.size + PADDING
-        assert block.size or block.passed_over >= 0
-        found.append((bytes(block.buffer[: block.size]), block.base, block.passed_over))
+        assert block.size
+        text = bytes(block.buffer[: block.size])
+        assert data[block.base : block.base + block.size] == text
+        assert text.endswith(b"\n")
+        lines += [line + b"\n" for line in text[:-1].split(b"\n")]
+        faults += block.faults
         blocks.free(block)
-    return found, blocks
+    return lines, faults + blocks.faults, blocks
 
 
-@given(texts, st.integers(1, 50))
-def test_the_blocks_and_the_rest_are_the_whole_log(data: bytes, block_bytes: int) -> None:
-    found, blocks = cut(data, block_bytes)
-    assert b"".join(lines for lines, _, _ in found) + blocks.rest == data
+def expected(data: bytes, longest: int) -> tuple[list[bytes], list[Fault], bytes]:
+    """Return lines, faults and rest as the words of the module say what they are."""
+    lines: list[bytes] = []
+    faults: list[Fault] = []
+    at = 0
+    rest = b""
+    for piece in re.split(rb"(\x00{%d,})" % FEWEST_ZEROS, data):
+        if len(piece) >= FEWEST_ZEROS and not piece.strip(b"\0"):
+            faults.append(Fault("nul-hole", at, len(piece), rest, at - len(rest)))
+            at, rest = at + len(piece), b""
+            continue
+        *whole, rest = piece.split(b"\n")
+        for line in whole:
+            if len(line) > longest:
+                faults.append(Fault("long-line", at, len(line) + 1))
+            else:
+                lines.append(line + b"\n")
+            at += len(line) + 1
+        if len(rest) > longest:
+            faults.append(Fault("long-line", at, len(rest)))
+            rest, at = b"", at + len(rest)
+        at += len(rest)
+    return lines, faults, rest
+
+
+@given(texts, st.integers(1, 50), st.integers(3, 40))
+@example(bytes(7) + b"x" + bytes(8), 1, 5)
+@example(b"abcde" + bytes(3), 4, 5)
+@example(b"abcde" + bytes(3) + b"\n", 4, 5)
+@example(b"abcde" + bytes(9) + b"f\n", 4, 5)
+@example(b"line\n" + bytes(30) + b"line\n" + bytes(8), 7, 20)
+def test_lines_holes_and_lines_that_are_too_long_are_told_apart_however_the_bytes_are_cut(
+    data: bytes, block_bytes: int, longest: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_blocks, "MAX_LINE", longest)
+        lines, faults, blocks = cut(data, block_bytes)
+        assert (lines, faults, blocks.rest) == expected(data, longest)
     assert blocks.bytes_read == len(data)
-    assert b"\n" not in blocks.rest
-    for lines, place, passed_over in found:
-        assert lines.endswith(b"\n")
-        assert data[place : place + len(lines)] == lines
-        assert passed_over == -1
     assert blocks.rest_at == len(data) - len(blocks.rest)
 
 
-@given(texts, st.integers(1, 50), st.integers(3, 12))
-def test_a_line_that_is_too_long_is_left_out_and_its_place_told(data: bytes, block_bytes: int, longest: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(log_blocks, "MAX_LINE", longest)
-        found, blocks = cut(data, block_bytes)
-    lines = data.split(b"\n")
-    starts = [sum(len(line) + 1 for line in lines[:i]) for i in range(len(lines))]
-    short = b"".join(line + b"\n" for line in lines[:-1] if len(line) <= longest)
-    assert b"".join(lines for lines, _, _ in found) == short
-    assert blocks.rest == (lines[-1] if len(lines[-1]) <= longest else b"")
-    too_long = [at for at, line in zip(starts, lines, strict=True) if len(line) > longest]
-    told = [passed_over for _, _, passed_over in found if passed_over >= 0]
-    told += [blocks.rest_passed_over] if blocks.rest_passed_over >= 0 else []
-    assert told == too_long
+def test_a_hole_of_any_size_takes_no_memory() -> None:
+    size = 300 << 20
+    left = size
+
+    def zeros(view: memoryview) -> int:
+        nonlocal left
+        got = min(left, len(view))
+        view[:got] = bytes(got)
+        left -= got
+        return got
+
+    tracemalloc.start()
+    blocks = Blocks(zeros, 1 << 20)
+    assert list(blocks) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert blocks.faults == [Fault("nul-hole", 0, size)]
+    assert peak < 8 << 20
+
+
+def test_a_fault_becomes_a_gap_with_its_place_and_size() -> None:
+    stats = ReadStats(records=3, lines=5, last_ts_ns=7)
+    note_fault(Fault("nul-hole", 100, 50), stats)
+    note_fault(Fault("long-line", 150, MAX_LINE + 2), stats)
+    hole, line = stats.gaps
+    assert (hole.cause, hole.byte_offset, hole.size_bytes, hole.end_byte_offset, hole.line) == (
+        "nul-hole",
+        100,
+        50,
+        150,
+        6,
+    )
+    assert (line.cause, line.byte_offset, line.size_bytes, line.line) == ("long-line", 150, MAX_LINE + 2, 6)
+    assert (stats.lines, stats.other_lines) == (6, 1)
+    assert hole.text == "50 zero bytes: what stood there is lost, or never reached the disk"
 
 
 def test_two_buffers_do_for_a_long_log() -> None:

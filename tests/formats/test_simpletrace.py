@@ -21,7 +21,7 @@ from traceview.events import NO_LINE, NO_THREAD, EventBatch, EventForm, Kind
 from traceview.formats import simpletrace, simpletrace_compiled
 from traceview.formats.declarations import Declarations, read_declarations
 from traceview.formats.simpletrace import FILE_HEADER, SimpletraceReader
-from traceview.formats.simpletrace_walk import MAX_NAME, MAX_RECORD, MAX_STRING
+from traceview.formats.simpletrace_items import MAX_NAME, MAX_RECORD, MAX_STRING
 from traceview.source import ByteSource
 from traceview.vocabulary import builtin
 
@@ -67,7 +67,7 @@ def gaps(reading: Reading) -> list[tuple[str, int, int, int | None]]:
 def test_records_of_every_version_and_byte_order_are_read(version: int, order: str) -> None:
     out = writer(version, order)
     put(out, "mirror_start", (0x7FFF_0000_1000, 0, (1 << 64) - 1), ts_ns=5)
-    put(out, "mirror_before_drain", (0x20, -7), ts_ns=4)
+    put(out, "mirror_before_drain", (0x20, -7), ts_ns=5)
     put(out, "bdrv_open_common", OPEN, ts_ns=6)
     put(out, "quiet", ts_ns=7)
     reading = read_simpletrace(out.data, declarations=BUILD)
@@ -80,7 +80,7 @@ def test_records_of_every_version_and_byte_order_are_read(version: int, order: s
             "mirror_start bs 0x7fff00001000 s (nil) opaque 0xffffffffffffffff",
         ),
         Record(
-            "mirror_before_drain", 1, NO_LINE, places[1], 4, tid, {"s": 0x20, "cnt": -7},
+            "mirror_before_drain", 1, NO_LINE, places[1], 5, tid, {"s": 0x20, "cnt": -7},
             "mirror_before_drain s 0x20 dirty count -7",
         ),
         Record(
@@ -116,18 +116,28 @@ def test_a_mapping_in_mid_file_adds_an_event() -> None:
     assert read_simpletrace(out.data).names == ["mirror_before_drain", "mirror_before_flush"]
 
 
-def test_an_id_that_is_mapped_anew_stands_for_another_event_and_both_are_counted() -> None:
+def test_an_id_that_is_mapped_to_two_events_is_a_gap_and_so_is_each_record_of_it() -> None:
     out = SimpletraceWriter(4)
-    for name, values in (("mirror_before_flush", (1,)), ("mirror_before_drain", (1, 2)), ("mirror_before_flush", (3,))):
+    for name, values in (("mirror_before_flush", (1,)), ("mirror_before_drain", (1, 2))):
         out.mapping(1, name)
         out.record(1, values)
     reading = read_simpletrace(out.data)
-    assert reading.texts == [
-        "mirror_before_flush s 0x1",
-        "mirror_before_drain s 0x1 dirty count 2",
-        "mirror_before_flush s 0x3",
-    ]
-    assert reading.stats.names == {"mirror_before_flush": 2, "mirror_before_drain": 1}
+    assert reading.texts == ["mirror_before_flush s 0x1"]
+    assert reading.stats.names == {"mirror_before_flush": 1, "mirror_before_drain": 1}
+    mapping, record = reading.stats.gaps
+    assert (mapping.cause, mapping.record, mapping.reach, mapping.byte_offset) == ("unknown-id", 1, 1, out.items[2][0])
+    assert mapping.text.startswith("event id 1 is mapped to mirror_before_drain and was mapped to mirror_before_flush")
+    assert (record.cause, record.count, record.size_bytes) == ("unknown-id", 1, 48)
+
+
+def test_a_mapping_that_says_the_same_again_changes_nothing() -> None:
+    out = SimpletraceWriter(4)
+    for i in range(2):
+        out.mapping(1, "mirror_before_flush")
+        out.record(1, (i,))
+    reading = read_simpletrace(out.data)
+    assert len(reading.records) == 2
+    assert reading.stats.gaps == []
 
 
 @pytest.mark.parametrize(
@@ -337,18 +347,26 @@ def test_a_known_event_of_a_length_that_no_release_writes_is_a_gap_that_asks_for
 
 @pytest.mark.parametrize("length", [0, 23, MAX_RECORD + 1, (1 << 32) - 1])
 @VERSIONS
-def test_a_length_that_no_record_can_have_ends_the_reading_and_is_not_believed(length: int, version: int) -> None:
+def test_a_length_that_no_record_can_have_is_not_believed_and_the_next_records_are_sought(
+    length: int, version: int
+) -> None:
     out = writer(version)
     put(out, "quiet")
     out.raw_record(NUMBERS[version]["quiet"], b"", length=length)
     out.raw(b"\x00" * 4096)
+    for i in range(4):
+        put(out, "mirror_before_drain", (1, i))
     tracemalloc.start()
     reading = read_simpletrace(out.data, declarations=BUILD, chunk_bytes=64)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert reading.names == ["quiet"]
-    assert gaps(reading) == [("unreadable", 1, out.items[-1][0], None)]
-    assert f"record length {length}" in reading.stats.gaps[0].text
+    assert reading.names == ["quiet", *["mirror_before_drain"] * 4]
+    (gap,) = reading.stats.gaps
+    size = out.items[-4][0] - out.items[-5][0]
+    assert (gap.cause, gap.record, gap.byte_offset, gap.count) == ("bad-length", 1, out.items[-5][0], None)
+    assert (gap.size_bytes, gap.end_byte_offset) == (size, out.items[-4][0])
+    assert f"record length {length}" in gap.text
+    assert f"{size} bytes skipped" in gap.text
     assert peak < 16 << 20  # of which the compiled path's columns take the most
 
 
@@ -369,25 +387,31 @@ def test_the_length_of_a_name_is_not_believed_before_it_is_checked(size: int) ->
     out.raw((0).to_bytes(8, "little") + (9).to_bytes(8, "little") + size.to_bytes(4, "little") + b"n" * 5000)
     reading = read_simpletrace(out.data, declarations=BUILD, chunk_bytes=100)
     assert reading.names == ["quiet"]
-    assert gaps(reading) == [("unreadable", 1, at, None)]
+    assert gaps(reading) == [("bad-length", 1, at, None)]
+    assert reading.stats.gaps[0].size_bytes == len(out.data) - at
 
 
-def test_an_id_that_was_never_mapped_ends_the_reading() -> None:
+def test_an_id_that_was_never_mapped_is_a_gap_of_one_record() -> None:
     out = writer(4)
     put(out, "quiet")
     out.record(99)
     put(out, "quiet")
     reading = read_simpletrace(out.data, declarations=BUILD)
-    assert reading.names == ["quiet"]
-    assert gaps(reading) == [("unreadable", 1, out.items[-2][0], None)]
+    assert reading.names == ["quiet"] * 2
+    assert gaps(reading) == [("unknown-id", 1, out.items[-2][0], 1)]
 
 
-def test_an_item_of_an_unknown_type_ends_the_reading() -> None:
+def test_an_item_of_an_unknown_type_is_a_gap_up_to_the_next_records() -> None:
     out = writer(4)
     put(out, "quiet")
     at = len(out.data)
-    out.raw((2).to_bytes(8, "little") + b"\x00" * 100)
-    assert gaps(read_simpletrace(out.data, declarations=BUILD)) == [("unreadable", 1, at, None)]
+    out.raw((2).to_bytes(8, "little") + b"\x00" * 101)
+    put(out, "quiet")
+    put(out, "quiet")
+    reading = read_simpletrace(out.data, declarations=BUILD)
+    assert gaps(reading) == [("unknown-id", 1, at, None)]
+    assert reading.stats.gaps[0].size_bytes == 109
+    assert reading.names == ["quiet"] * 3
 
 
 def test_a_name_that_is_no_ascii_is_read_all_the_same() -> None:

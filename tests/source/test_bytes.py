@@ -188,14 +188,14 @@ def test_a_file_that_one_may_not_read_says_so(tmp_path: Path, monkeypatch: pytes
         ByteSource(path).head()
 
 
-def test_a_disk_that_fails_in_mid_file_is_a_read_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_fails_behind_its_beginning_ends_there_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("builtins.open", lambda *_: failing(b"abcdefghijkl"))
-    pieces = ByteSource(tmp_path / "t", chunk_bytes=4).chunks()
-    assert [next(pieces) for _ in range(3)] == [b"abcd", b"efgh", b"ijkl"]
-    with pytest.raises(TraceReadError, match="t: cannot be read: Input/output error"):
-        next(pieces)
-    with pytest.raises(TraceReadError, match="Input/output error"):
-        ByteSource(tmp_path / "t").head()
+    source = ByteSource(tmp_path / "t", chunk_bytes=4)
+    assert list(source.chunks()) == [b"abcd", b"efgh", b"ijkl"]
+    assert (source.cause, source.cut) == ("disk-error", "the system cannot read on: Input/output error")
+    assert b"abcdefghijkl".startswith(ByteSource(tmp_path / "t").head())
 
 
 def test_stdin_that_fails_is_a_read_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -378,14 +378,74 @@ def test_only_what_is_compressed_takes_a_thread(tmp_path: Path) -> None:
         assert threading.active_count() == threads + 1
 
 
-def test_a_disk_that_fails_while_it_is_unpacked_is_a_read_error(
+def test_a_disk_that_fails_while_it_is_unpacked_ends_the_stream_and_is_its_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("builtins.open", lambda *_: failing(PACKED["gzip"][:100_000]))
-    pieces = ByteSource(tmp_path / "t", chunk_bytes=4).chunks()
-    with pytest.raises(TraceReadError, match="t: cannot be read: Input/output error"):
-        for _ in pieces:
-            pass
+    source = ByteSource(tmp_path / "t", chunk_bytes=1000)
+    assert sum(map(len, source.chunks())) > 0
+    assert source.cause == "disk-error"
+    assert source.cut.startswith("the gzip stream ends early, after ")
+    assert source.cut.endswith(": the system cannot read on: Input/output error")
+
+
+def test_a_stream_that_ends_early_says_so_by_its_cause() -> None:
+    for kind, cause in (("gzip", "compressed-early"), ("xz", "compressed-early")):
+        source = MemorySource(PACKED[kind][:-30])
+        list(source.chunks())
+        assert (source.cause, source.missing) == (cause, None)
+
+
+# files that change, and holes
+
+
+def test_a_file_that_becomes_shorter_while_it_is_read_ends_with_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"x" * 100_000)
+    source = ByteSource(path, chunk_bytes=10_000)
+    pieces = source.chunks()
+    first = next(pieces)
+    os.truncate(path, 30_000)
+    rest = list(pieces)
+    read = len(first) + sum(map(len, rest))
+    assert (source.cause, source.missing) == ("shrunk", 100_000 - read)
+    assert f"its last {100_000 - read} bytes are gone" in source.cut
+
+
+def test_a_file_that_becomes_longer_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    path.write_bytes(b"x" * 100_000)
+    source = ByteSource(path, chunk_bytes=10_000)
+    pieces = source.chunks()
+    first = next(pieces)
+    with open(path, "ab") as more:
+        more.write(b"y" * 5000)
+    assert first + b"".join(pieces) == b"x" * 100_000 + b"y" * 5000
+    assert source.cut == ""
+
+
+@pytest.mark.parametrize("before", [0, 10, HEAD_BYTES, 3 * HEAD_BYTES + 7])
+def test_the_head_behind_a_hole_is_its_first_bytes_that_are_no_zeros(before: int, tmp_path: Path) -> None:
+    data = bytes(before) + b"1@2.000003:mirror_exit \n" * 10
+    (tmp_path / "t").write_bytes(data)
+    source = ByteSource(tmp_path / "t")
+    assert source.head().lstrip(b"\0") == data.lstrip(b"\0")
+    assert b"".join(source.chunks()) == data
+
+
+def test_a_pipe_that_begins_with_a_hole_loses_nothing_to_the_look_at_its_head(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = bytes(5 * HEAD_BYTES + 3) + b"text\n" * 20_000
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(data))))
+    source = ByteSource(STDIN)
+    assert source.head().startswith(b"text\n")
+    assert b"".join(source.chunks()) == data
+
+
+def test_a_file_of_zeros_alone_has_a_head_of_zeros(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(bytes(3 * HEAD_BYTES))
+    assert ByteSource(tmp_path / "t").head() == bytes(HEAD_BYTES)
 
 
 @pytest.mark.parametrize("piped", [False, True])

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from traceview.cli import advice, export, extents, known, plot, repair, report, rules, scan, tables, triage
+from traceview.cli import advice, check, export, extents, known, plot, repair, report, rules, scan, tables, triage
 from traceview.cli.options import examples
 
 __all__ = ["app"]
@@ -69,6 +69,9 @@ app.command("events", short_help="List records by event, time, process, pointer.
     tables.events
 )
 app.command("export", short_help="Write a trace for the Perfetto UI.", epilog=export.EXPORT_EXAMPLES)(export.export)
+app.command(
+    "check", short_help="Say how healthy a trace is, and what its silence is worth.", epilog=check.CHECK_EXAMPLES
+)(check.check)
 app.command("formats", short_help="List the trace formats.", epilog=known.FORMATS_EXAMPLES)(known.formats)
 app.command(
     "vocabulary", short_help="Show what traces can tell, or what one tells.", epilog=advice.VOCABULARY_EXAMPLES

@@ -12,9 +12,11 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     OutFile,
     Paths,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -55,6 +57,8 @@ def extents(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -65,7 +69,7 @@ def extents(
     judged in which more may have been lost.
     """
     chosen = choose_formats(formats, EXTENT_FORMATS)
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.image_map import ImageMap  # noqa: PLC0415

@@ -26,10 +26,12 @@ __all__ = [
     "Inputs",
     "Jobs",
     "MaxBytes",
+    "MaxLives",
     "OutFile",
     "Paths",
     "PlainFormatOption",
     "QemuOption",
+    "Rotated",
     "RuleFolders",
     "RuleOption",
     "ScanFormatOption",
@@ -49,7 +51,10 @@ __all__ = [
 T = TypeVar("T")
 
 # These are written down here so that completion and --help need not import the library.
-INPUT_FORMATS = ("log", "simpletrace")
+INPUT_FORMATS = (
+    "bpftrace", "ctf", "ftrace", "journald", "libvirt", "log",
+    "lttng", "perf", "simpletrace", "simpletrace-text", "stap", "syslog",
+)  # fmt: skip
 FAIL_ON = ("data-loss", "broken-promise", "never")
 
 
@@ -120,7 +125,7 @@ ScanFormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete(*SCAN_FORMATS, *INPUT_FORMATS),
-        help=f"How to print ({', '.join(SCAN_FORMATS)}), or what the input is (log, simpletrace) where its content "
+        help=f"How to print ({', '.join(SCAN_FORMATS)}), or what the input is (traceview formats) where its content "
         "must not decide; repeatable for both.",
     ),
 ]  # fmt: skip
@@ -128,14 +133,14 @@ DocumentFormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete(*DOCUMENT_FORMATS, *INPUT_FORMATS),
-        help="How to print (text, json), or what the input is (log, simpletrace) where its content must not decide.",
+        help="How to print (text, json), or what the input is (traceview formats) where its content must not decide.",
     ),
 ]  # fmt: skip
 ExtentFormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete(*EXTENT_FORMATS, *INPUT_FORMATS),
-        help="How to print (text, json, csv), or what the input is (log, simpletrace) where its content must not "
+        help="How to print (text, json, csv), or what the input is (traceview formats) where its content must not "
         "decide; repeatable for both.",
     ),
 ]  # fmt: skip
@@ -147,7 +152,7 @@ TableFormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete(*TABLE_FORMATS, *INPUT_FORMATS),
-        help="How to print (text, csv, jsonl, parquet), or what the input is (log, simpletrace) where its content "
+        help="How to print (text, csv, jsonl, parquet), or what the input is (traceview formats) where its content "
         "must not decide; repeatable for both.",
     ),
 ]  # fmt: skip
@@ -155,7 +160,7 @@ InputFormatOption = Annotated[
     list[str] | None,
     typer.Option(
         "--format", metavar="FORMAT", autocompletion=_complete("text", *INPUT_FORMATS),
-        help="What the input is (log, simpletrace) where its content must not decide.",
+        help="What the input is (traceview formats) where its content must not decide.",
     ),
 ]  # fmt: skip
 TraceEvents = Annotated[
@@ -176,6 +181,19 @@ Jobs = Annotated[
     int | None,
     typer.Option(
         "--jobs", "-j", metavar="N", min=1, help="Read with so many threads; as many as there are cores by default.",
+    ),
+]  # fmt: skip
+Rotated = Annotated[
+    bool,
+    typer.Option(
+        "--rotated", help="Read each PATH as one trace with the rotated files of the same log beside it (vm.log.1 …).",
+    ),
+]  # fmt: skip
+MaxLives = Annotated[
+    int | None,
+    typer.Option(
+        "--max-lives", metavar="N", min=1,
+        help="Tell so many lives of QEMU apart in one trace; 1000 by default. What later ones did is not judged.",
     ),
 ]  # fmt: skip
 RuleOption = Annotated[
@@ -221,13 +239,18 @@ class Formats:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """How traces are to be read, as `traceview.open` takes it, and the release of QEMU that wrote them."""
+    """How traces are to be read, as `traceview.open` takes it, and the release of QEMU that wrote them.
+
+    With `rotated`, what lies beside a trace and is of the same log is read with it.
+    """
 
     format: str | None
     trace_events: Path | None
     max_bytes: int | None
     jobs: int | None
     qemu: str | None = None
+    rotated: bool = False
+    max_lives: int | None = None
 
 
 def choose_formats(values: list[str] | None, outputs: Sequence[str]) -> Formats:

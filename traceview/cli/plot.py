@@ -14,8 +14,10 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     Paths,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -100,6 +102,8 @@ def plot(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -124,7 +128,7 @@ def plot(
     from traceview.plot.save import picture_bytes  # noqa: PLC0415
 
     traces: list[Trace] = []
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
     result, errors = scan_paths(paths, inputs, choose_rules(rule, rules), shown=traces)
     if not result.traces:
         raise typer.Exit(EXIT_INPUT)

@@ -13,8 +13,10 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     Paths,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -54,6 +56,8 @@ def report(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -67,7 +71,7 @@ def report(
     The traces are read three times, so they must be files.
     """
     chosen, least = choose_formats(formats, ("text",)), choose_fail_on(fail_on)
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
     if STDIO in paths:
         raise typer.BadParameter("stdin can be read but once, and a report reads its traces three times: name a file")
     if show and output == STDIO:
@@ -114,7 +118,7 @@ def read_again(
                 progress.watch(trace)
                 for at, timeline in trace.timelines_around([window for _, window in own]):
                     number, window = own[at]
-                    pictures[number] = picture_of(window, timeline)
+                    pictures[number] = picture_of(window, timeline, result.traces[window.trace].gaps)
     return losses, pictures
 
 

@@ -16,9 +16,11 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     OutFile,
     Paths,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     ScanFormatOption,
@@ -98,6 +100,8 @@ def scan(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -126,7 +130,7 @@ def scan(
 ) -> None:
     """Find guest requests in windows that had to be quiet, and say what they cost."""
     chosen, least = choose_formats(formats, SCAN_FORMATS), choose_fail_on(fail_on, (*FAIL_ON, NEW))
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
     beside = {
         "text": text_output, "json": json_output, "jsonl": jsonl_output, "sarif": sarif_output, "junit": junit_output,
         "gitlab": gitlab_output, "markdown": markdown_output, "csv": csv_output, "parquet": parquet_output,
@@ -195,17 +199,20 @@ def ask_traces(
         progress.watch(trace)
         note(trace)
 
+    asked = {"rotated": inputs.rotated, "max_lives": inputs.max_lives}
+    given = {name: value for name, value in asked.items() if value}
     with ProgressBar() as progress:
         answer = ask(
             paths, format=inputs.format, trace_events=inputs.trace_events, rules=rules, max_bytes=inputs.max_bytes,
-            jobs=inputs.jobs, qemu=inputs.qemu, on_trace=watch, on_error=tell,
+            jobs=inputs.jobs, qemu=inputs.qemu, on_trace=watch, on_error=tell, **given,
         )  # fmt: skip
     return answer, errors
 
 
 def files_read(result: ScanResult, paths: list[Path], trace_events: Path | None) -> list[Path]:
     """Return the files that output must not overwrite."""
-    return [*paths, *(Path(t.path) for t in result.traces), *([trace_events] if trace_events else [])]
+    read = [path for t in result.traces for path in (t.path, *(m.path for m in t.members))]
+    return [*paths, *map(Path, read), *([trace_events] if trace_events else [])]
 
 
 def exit_code(result: ScanResult, fail_on: str, *, allow_inconclusive: bool) -> int:
@@ -233,13 +240,15 @@ def show(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
 ) -> None:
     """Show the interleaving of one finding as an indented call tree, with (a), (b) and (c)."""
     chosen = choose_formats(formats, ("text",))
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.report.tree import tree_lines  # noqa: PLC0415

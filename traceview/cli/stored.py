@@ -210,7 +210,7 @@ def _recording(asked: Filing, rules: RuleSet, inputs: Inputs) -> Iterator[Record
     declared = str(inputs.trace_events.absolute()) if inputs.trace_events is not None else None
     options = {
         "format": inputs.format, "trace_events": declared, "max_bytes": inputs.max_bytes, "qemu": inputs.qemu,
-        "rules": folders or None,
+        "rules": folders or None, "max_lives": inputs.max_lives,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     with store.run(host=asked.host, webhooks=asked.webhooks) as run:

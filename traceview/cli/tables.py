@@ -194,18 +194,18 @@ def _pointer(text: str) -> int:
 
 def _trace(path: Path, inputs: Inputs) -> Trace:
     """Open the trace `path`, or the only one in the directory `path`."""
-    from traceview.api import open as open_trace  # noqa: PLC0415
-    from traceview.fleet import declarations_beside, find_traces  # noqa: PLC0415
+    from traceview.fleet import declarations_beside, sets_in  # noqa: PLC0415
+    from traceview.sets import open_set  # noqa: PLC0415
 
-    files = find_traces(path)
-    if len(files) > 1:
+    found = sets_in(path, format=inputs.format)
+    if len(found) > 1:
         from traceview.report.escape import printable  # noqa: PLC0415
 
-        names = ", ".join(printable(str(f)) for f in files[:5]) + (", …" if len(files) > 5 else "")
-        raise typer.BadParameter(f"there are {len(files)} traces in it, give one of them: {names}", param_hint="PATH")
-    beside = declarations_beside(files[0]) if inputs.trace_events is None and path.is_dir() else None
-    return open_trace(
-        files[0], format=inputs.format, trace_events=inputs.trace_events or beside, max_bytes=inputs.max_bytes,
+        names = ", ".join(printable(str(s.path)) for s in found[:5]) + (", …" if len(found) > 5 else "")
+        raise typer.BadParameter(f"there are {len(found)} traces in it, give one of them: {names}", param_hint="PATH")
+    beside = declarations_beside(found[0].path) if inputs.trace_events is None and path.is_dir() else None
+    return open_set(
+        found[0], format=inputs.format, trace_events=inputs.trace_events or beside, max_bytes=inputs.max_bytes,
         jobs=inputs.jobs,
     )  # fmt: skip
 

@@ -103,7 +103,7 @@ def _page(found: StoredFinding, occurrences: Sequence[StoredOccurrence], path: P
     note = occurrences[0].scan.note
     inputs = Inputs(
         _text(note.options, "format"), _declarations(note, path), _number(note.options, "max_bytes"), None,
-        _text(note.options, "qemu"),
+        _text(note.options, "qemu"), note.options.get("rotated") is True,
     )  # fmt: skip
     rules = _rule(found, [*folders, *_folders(note.options, folders)])
     traces: list[Trace] = []

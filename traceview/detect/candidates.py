@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +20,7 @@ from traceview.timeline.kicks import KickTracker
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker
 from traceview.timeline.nesting import build_nesting
-from traceview.vocabulary import MeaningTable, Row
+from traceview.vocabulary import MeaningTable, Op, Row
 
 __all__ = ["Candidate", "collect"]
 
@@ -110,20 +113,29 @@ def _fill_in(candidate: Candidate, rows: MeaningTable, counted: Counted, first: 
             candidate.nodeless.append((device, _request(row, names, held_back=False, kick=kicks.last(row.tid))))
         if counted.happened[row.index]:
             candidate.happened.append(Happening(Mark.of(row), row.text()))
-    candidate.taken_up = [
-        (device, request)
-        for device, request in waiting
-        if not any(_covers(r, request) for r, _, _ in candidate.submitted)
-    ]
+    submitted = _Submitted(r for r, _, _ in candidate.submitted)
+    candidate.taken_up = [(device, request) for device, request in waiting if not submitted.covers(request)]
 
 
-def _covers(submitted: Request, request: Request) -> bool:
-    """Say whether a submission is that of a device's request, alone or merged with others."""
-    return (
-        submitted.op is request.op
-        and submitted.offset <= request.offset
-        and request.offset + request.length <= submitted.offset + submitted.length
-    )
+class _Submitted:
+    """Requests that were handed over, by operation and place: there may be very many."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        found: dict[Op, list[tuple[int, int]]] = {}
+        for r in requests:
+            found.setdefault(r.op, []).append((r.offset, r.offset + r.length))
+        self._starts: dict[Op, list[int]] = {}
+        self._reach: dict[Op, list[int]] = {}
+        """How far the requests reach that begin so far on."""
+        for op, places in found.items():
+            places.sort()
+            self._starts[op] = [start for start, _ in places]
+            self._reach[op] = list(itertools.accumulate((end for _, end in places), max))
+
+    def covers(self, request: Request) -> bool:
+        """Say whether one of them is that of a device's request, alone or merged with others."""
+        at = bisect.bisect_right(self._starts.get(request.op, ()), request.offset)
+        return at > 0 and request.offset + request.length <= self._reach[request.op][at - 1]
 
 
 def _request(row: Row, names: NameTracker, *, held_back: bool, kick: Mark | None, context: str = "") -> Request:

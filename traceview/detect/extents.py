@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from traceview.events import Int64Array, distinct
 from traceview.findings import Extent
 from traceview.timeline.marks import Mark
-from traceview.vocabulary import Mask, Meaning, MeaningTable, Op
+from traceview.vocabulary import Meaning, MeaningTable, Op
 
 __all__ = ["ANY_DEVICE", "LossTracker", "common_extents", "copied_by_jobs", "merge_extents", "written_by_guests"]
 
@@ -36,16 +37,8 @@ def common_extents(one: Iterable[Extent], other: Iterable[Extent]) -> list[Exten
     return merge_extents(Extent(start, end - start) for start, end in found if start < end)
 
 
-def _touched(extents: list[Extent], start: Int64Array, end: Int64Array) -> Mask:
-    """Return which of the writes from `start` to `end` overlap extents that are disjoint and in order."""
-    ends = np.array([e.end for e in extents], dtype=np.int64)
-    starts = np.array([e.offset for e in extents] + [np.iinfo(np.int64).max], dtype=np.int64)
-    # Only the first extent that ends behind a write's start can overlap it.
-    return starts[np.searchsorted(ends, start, side="right")] < end
-
-
 class _Loss:
-    """What one window lost; shrinks as somebody writes there."""
+    """What one window lost, as disjoint extents in order; shrinks as somebody writes there."""
 
     def __init__(self, since: int, extents: list[Extent]) -> None:
         self.since = since
@@ -54,15 +47,43 @@ class _Loss:
         self.made_good: list[tuple[Extent, Mark]] = []
 
     def overwrite(self, start: int, end: int, mark: Mark) -> None:
+        first = at = bisect.bisect_right(self.left, start, key=_end)
         kept: list[Extent] = []
-        for extent in self.left:
+        while at < len(self.left) and (extent := self.left[at]).offset < end:
             a, b = max(extent.offset, start), min(extent.end, end)
-            if a >= b:
-                kept.append(extent)
-                continue
             self.made_good.append((Extent(a, b - a), mark))
             kept += [Extent(extent.offset, a - extent.offset), Extent(b, extent.end - b)]
-        self.left = [e for e in kept if e.length > 0]
+            at += 1
+        self.left[first:at] = [e for e in kept if e.length > 0]
+
+
+def _end(extent: Extent) -> int:
+    return extent.end
+
+
+class _Left:
+    """All that some losses leave, by place: which of them a write may touch is found without asking each."""
+
+    def __init__(self, losses: Iterable[_Loss]) -> None:
+        found = sorted(((e.offset, e.end, loss) for loss in losses for e in loss.left), key=lambda f: f[0])
+        self._losses = [loss for _, _, loss in found]
+        self._ends = [end for _, end, _ in found]
+        self._starts = np.array([start for start, _, _ in found], dtype=np.int64)
+        self._reach = np.maximum.accumulate(np.array(self._ends, dtype=np.int64))
+        """How far the extents reach that begin so far on."""
+
+    def spans(self, start: Int64Array, end: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Return, for each of some writes, the first extent that may reach into it, and the first that is behind it.
+
+        Where the second is not behind the first, the write touches none.
+        """
+        return np.searchsorted(self._reach, start, side="right"), np.searchsorted(self._starts, end, side="left")
+
+    def touched(self, first: int, last: int, start: int) -> Iterator[_Loss]:
+        """Yield the losses that a write from `start` on touches, by its `spans`."""
+        for at in range(first, last):
+            if self._ends[at] > start:
+                yield self._losses[at]
 
 
 ANY_DEVICE = 0
@@ -97,7 +118,7 @@ class LossTracker(Generic[W]):
         self._writers = writers
         self._losses: dict[W, dict[int, _Loss]] = {}
         self._by_writer: dict[int, list[_Loss]] = {}
-        self._merged: dict[int, list[Extent]] = {}
+        self._left: dict[int, _Left] = {}
         self._stopped: set[int] = set()
 
     def watch(self, window: W, writer: int, since_record: int, extents: Iterable[Extent]) -> None:
@@ -105,7 +126,7 @@ class LossTracker(Generic[W]):
         loss = _Loss(since_record, merge_extents(extents))
         self._losses.setdefault(window, {})[writer] = loss
         self._by_writer.setdefault(writer, []).append(loss)
-        self._merged.pop(writer, None)
+        self._left.pop(writer, None)
 
     def stop(self, writer: int, until_record: int) -> None:
         """Note that who writes under a pointer behind a record is somebody else."""
@@ -122,30 +143,33 @@ class LossTracker(Generic[W]):
                 continue
             start = table.role("offset", rows)
             end = start + table.role("length", rows)
-            hits = np.flatnonzero(_touched(self._all_left(writer), start, end))
+            left = self._all_left(writer)
+            first, last = left.spans(start, end)
+            hits = np.flatnonzero((first < last) & (start < end))
             marks = Mark.all_at(table, rows[hits])
-            for mark, a, b in zip(marks, start[hits].tolist(), end[hits].tolist(), strict=True):
-                for loss in losses:
+            columns = (c[hits].tolist() for c in (start, end, first, last))
+            for mark, a, b, i, j in zip(marks, *columns, strict=True):
+                for loss in left.touched(i, j, a):
                     if mark.record > loss.since and (loss.until is None or mark.record <= loss.until):
                         loss.overwrite(a, b, mark)
             if len(hits):
-                self._merged.pop(writer, None)
+                self._left.pop(writer, None)
                 self._by_writer[writer] = [x for x in losses if x.left]
             if not self._by_writer[writer]:
                 del self._by_writer[writer]
         for writer in self._stopped:
             losses = [x for x in self._by_writer.pop(writer, ()) if x.until is None]
-            self._merged.pop(writer, None)
+            self._left.pop(writer, None)
             if losses:
                 self._by_writer[writer] = losses
         self._stopped.clear()
 
-    def _all_left(self, writer: int) -> list[Extent]:
+    def _all_left(self, writer: int) -> _Left:
         """Return what all losses that one writer can make good leave together."""
-        merged = self._merged.get(writer)
-        if merged is None:
-            merged = self._merged[writer] = merge_extents(e for loss in self._by_writer[writer] for e in loss.left)
-        return merged
+        known = self._left.get(writer)
+        if known is None:
+            known = self._left[writer] = _Left(self._by_writer[writer])
+        return known
 
     def left(self, window: W, writer: int) -> list[Extent]:
         """Return what a window still lacks that a writer could make good."""

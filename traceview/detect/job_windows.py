@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -14,7 +15,10 @@ from traceview.timeline.jobs import Job, Step
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Meaning, Row
 
-__all__ = ["JobWindow", "JobWindows"]
+__all__ = ["MOST_WINDOWS", "JobWindow", "JobWindows"]
+
+MOST_WINDOWS = 20_000
+"""Windows of one rule that are held to be judged; more are counted, and not judged."""
 
 _POINTS = {
     "job_running": "running",
@@ -94,6 +98,7 @@ class JobWindows:
         self._exactly: set[str] = set()
         """The rules of which some job's window was bounded by exact evidence."""
         self._states: dict[int, tuple[Job, _JobState]] = {}
+        self._told: Counter[str] = Counter()
 
     def _note_use(self, meaning: Meaning, pattern: Pattern, use: _Use) -> None:
         known = self._by_meaning.setdefault(meaning, [])
@@ -136,17 +141,30 @@ class JobWindows:
             touched[id(subject)] = subject
         for key, job in finished.items():
             if key not in touched:
-                yield from self._end(job)  # it was gone before this record
+                yield from filter(self._has_room, self._end(job))  # it was gone before this record
         for job in touched.values():
-            yield from self._step(job, row, own=job is subject)
+            yield from filter(self._has_room, self._step(job, row, own=job is subject))
         for key, job in finished.items():
             if key in touched:
-                yield from self._end(job)
+                yield from filter(self._has_room, self._end(job))
 
     def finish(self, running: Iterable[Job]) -> Iterator[JobWindow]:
         """Yield the windows of running jobs that are open when the trace ends."""
         for job in running:
-            yield from self._standing(job, self._state(job), gone=False)
+            yield from filter(self._has_room, self._standing(job, self._state(job), gone=False))
+
+    def _has_room(self, window: JobWindow) -> bool:
+        """Count a window; say whether it is one of those that are told."""
+        self._told[window.rule.id] += 1
+        return self._told[window.rule.id] <= MOST_WINDOWS
+
+    def too_many(self) -> dict[str, str]:
+        """Return the rules of which there were more windows than are told, each with what that means."""
+        return {
+            rule: f"{count - MOST_WINDOWS} of its windows are not judged: more than {MOST_WINDOWS}"
+            for rule, count in self._told.items()
+            if count > MOST_WINDOWS
+        }
 
     def _state(self, job: Job) -> _JobState:
         known = self._states.get(id(job))

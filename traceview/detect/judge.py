@@ -18,9 +18,10 @@ from traceview.timeline.names import NameTracker, pointer
 from traceview.timeline.ownership import Ownership
 from traceview.vocabulary import Meaning
 
-__all__ = ["Judge", "Known", "doubt_of_order", "other_release", "words_of"]
+__all__ = ["DISORDER", "Judge", "Known", "doubt_of_order", "other_release", "words_of"]
 
 ORDER = "its order against the window's edge is not certain"
+DISORDER = "records may have changed places around it: time steps back"
 DEVICE = "the trace does not tell which of several devices made it"
 
 
@@ -59,6 +60,10 @@ class Known:
     def gap_between(self, first: int, last: int) -> Gap | None:
         """Return the first gap behind record `first`, up to and with `last`."""
         return next((g for g in self.gaps if g.between(first, last)), None)
+
+    def disordered(self, first: int, last: int) -> bool:
+        """Say whether records from behind `first` up to `last` may stand in another order than they were written."""
+        return any(g.cause == "clock-jump" and g.between(first, last) for g in self.gaps)
 
 
 def doubt_of_order(mark: Mark, edges: Iterable[Mark | None], resolution_ns: int) -> str:
@@ -103,8 +108,12 @@ class Judge:
         happenings = [replace(h, doubt=self._doubt_of_order(h.mark, candidate)) for h in candidate.happened]
         gap = self._gap_inside(candidate)
         if candidate.close is None and gap is not None:  # the close may be among the lost records
-            requests = [r for r in requests if r.mark.record < gap.record]
-            happenings = [h for h in happenings if h.mark.record < gap.record]
+            requests = [r for r in requests if r.mark.record < gap.first]
+            happenings = [h for h in happenings if h.mark.record < gap.first]
+        doubt = self._doubt_of_records(candidate, gap)
+        if doubt:
+            requests = [replace(r, doubt=r.doubt or doubt) for r in requests]
+            happenings = [replace(h, doubt=h.doubt or doubt) for h in happenings]
         counted = [r for r in requests if not r.held_back]
         verdict, reason = self._verdict(candidate, requests, broken=bool(counted or happenings))
         if verdict is Verdict.CLEAN and harmless:
@@ -188,6 +197,15 @@ class Judge:
         """Say whether the main loop is never heard of again after the switch began, as when QEMU aborts in it."""
         pivot = candidate.job.pivot
         return pivot is not None and candidate.job.exit_done is None and self._known.last_record <= pivot.record
+
+    def _doubt_of_records(self, candidate: Candidate, gap: Gap | None) -> str:
+        """Say why it is in doubt whether what stands in a window does, where a gap is in it; or nothing."""
+        if gap is None or candidate.open is None:
+            return ""
+        if self._known.disordered(candidate.open.record, candidate.end_record):
+            return DISORDER
+        # Where the edges themselves are among what is missing, others stand in for them that are further apart.
+        return f"records are missing inside its window ({gap.text})" if candidate.evidence is Evidence.PROXY else ""
 
     def _gap_after(self, candidate: Candidate) -> bool:
         last = candidate.job.exit_done

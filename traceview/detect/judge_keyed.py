@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from traceview.detect.judge import Known, doubt_of_order, other_release, words_of
+from traceview.detect.judge import DISORDER, Known, doubt_of_order, other_release, words_of
 from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.needs import lacking
 from traceview.events import NO_TIME, Gap
@@ -163,7 +163,7 @@ class KeyedJudge:
     def _first_gap(self, window: KeyedWindow) -> int:
         """Return the first record that may stand behind a closing that is missing; one that none reaches for none."""
         gap = self._gap(window)
-        return gap.record if gap is not None else _NEVER
+        return gap.first if gap is not None else _NEVER
 
     def _is_guest(self, request: Request) -> bool:
         return self._known.devices.is_guest(request.blk, self._known.names.blks.get(request.blk))
@@ -178,4 +178,6 @@ class KeyedJudge:
     def _doubt(self, mark: Mark, window: KeyedWindow) -> str:
         if window.clause.executor is not None and window.clause.executor.role == "thread" and not self._tells_threads:
             return _ONE_THREAD
+        if window.close is not None and self._known.disordered(window.open.record, window.close.record):
+            return DISORDER
         return doubt_of_order(mark, (window.open, window.close), self._known.resolution_ns)

@@ -10,11 +10,12 @@ import numpy as np
 
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.inside import Surroundings
+from traceview.detect.job_windows import MOST_WINDOWS
 from traceview.detect.keyed import KeyedClause
 from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.needs import Seen, lacking
-from traceview.detect.waits import LongWaits
-from traceview.events import NO_TIME, Gap
+from traceview.detect.waits import MOST_WAITING, LongWaits
+from traceview.events import MANY, NO_TIME, Gap, Int64Array
 from traceview.releases import ReleaseRange
 from traceview.rules import Evidence, Rule, Template, WindowClause
 from traceview.timeline.job_nodes import JobNodes
@@ -45,6 +46,8 @@ class KeyedWindows:
                     )
         self.windows: list[KeyedWindow] = []
         self._quiet: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
         self._unlisted: dict[int, tuple[WindowClause, str, array[int], array[int]]] = {}
         """By the id() of a clause: it and its rule, where windows that are not listed opened, and where they closed."""
         self.last_ns = NO_TIME
@@ -68,7 +71,9 @@ class KeyedWindows:
     def finish(self) -> None:
         """Take what is open when the trace ends."""
         for clause in self._clauses:
-            self.windows += [w for w in clause.finish() if not w.clause.tentative]
+            for window in clause.finish():
+                if not window.clause.tentative:
+                    self._hold(window)
 
     def _close(self, window: KeyedWindow) -> None:
         rule = window.rule
@@ -87,7 +92,28 @@ class KeyedWindows:
             closes.append(window.close.record)
             return
         self._quiet[rule.id] += not window.broken
-        self.windows.append(window)
+        self._hold(window)
+
+    def _hold(self, window: KeyedWindow) -> None:
+        rule = window.rule.id
+        if self._held[rule] < MOST_WINDOWS:
+            self._held[rule] += 1
+            self.windows.append(window)
+        else:
+            self._left_out[rule] += 1
+
+    def too_many(self) -> dict[str, str]:
+        """Return the rules of which there were more windows than are held, each with what that means."""
+        told = {
+            rule: f"{count} of its windows are not judged: more than {MOST_WINDOWS}"
+            for rule, count in self._left_out.items()
+        }
+        for waits in self._clauses:
+            if isinstance(waits, LongWaits) and waits.left_out:
+                told[waits.rule.id] = (
+                    f"{waits.left_out} of its windows are not judged: more than {MOST_WAITING} stood open at once"
+                )
+        return told
 
     def untimed(self) -> set[str]:
         """Return the rules of which windows are not listed as the trace does not tell when they opened or closed."""
@@ -105,11 +131,18 @@ class KeyedWindows:
         clean: Counter[tuple[str, Evidence]] = Counter()
         for clause, rule, opens, closes in self._unlisted.values():
             if not lacking(clause.needs, seen) and clause.holds_in(releases):
-                spans = zip(opens, closes, strict=True)
-                clean[rule, clause.evidence] += sum(not any(g.between(a, b) for g in missing) for a, b in spans)
+                clean[rule, clause.evidence] += _whole(np.array(opens), np.array(closes), missing)
         for waits in self._clauses:
             # One mark of lost records may stand for any number of requests.
             if isinstance(waits, LongWaits) and not (missing or lacking(waits.clause.needs, seen)):
                 count = waits.in_time if waits.clause.holds_in(releases) else 0
                 clean[waits.rule.id, waits.clause.evidence] += count
         return +clean
+
+
+def _whole(opens: Int64Array, closes: Int64Array, gaps: Iterable[Gap]) -> int:
+    """Return how many windows have none of the gaps inside, by the records at which they open and close."""
+    whole = np.ones(len(opens), dtype=np.bool_)
+    for gap in gaps:  # as Gap.between, for all windows at once
+        whole &= (gap.first > closes) | ((opens >= gap.record) & (gap.cause != MANY))
+    return int(np.count_nonzero(whole))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from traceview.detect.accounts import Accounts
 from traceview.detect.anchors import ANCHORS, find_anchors
+from traceview.detect.beginnings import WATCHED
 from traceview.detect.buffer import RowBuffer
 from traceview.detect.candidates import Candidate, collect
 from traceview.detect.in_flight import ENDS
@@ -68,7 +69,8 @@ class Scanner:
         self._rules = rules
         self._keep_witness = keep_witness
         self._qemu = qemu
-        self._meanings = SCAN_MEANINGS | rules.meanings | (WITNESS_MEANINGS if keep_witness else frozenset())
+        # What tells lives apart is decoded in every scan, so that all of them date the trace alike.
+        self._meanings = SCAN_MEANINGS | WATCHED | rules.meanings | (WITNESS_MEANINGS if keep_witness else frozenset())
         self._meanings |= LOSS_MEANINGS if keep_losses else frozenset()
         self._names = NameTracker()
         self._jobs = JobTracker()
@@ -187,17 +189,19 @@ class Scanner:
             self._ledger.take(len(self._candidates), candidate, self._buffer)
         self._candidates.append(candidate)
 
-    def finish(self, path: str, format_id: str, stats: ReadStats) -> ScanResult:
-        """Judge all windows and return the result. `stats` are those of the reader, which is used up."""
+    def finish(self, path: str, format_id: str, stats: ReadStats, qemu: Dating | None = None) -> ScanResult:
+        """Judge all windows and return the result.
+
+        `stats` are those of the reader, which is used up; `qemu` is the release that wrote the trace, by its own words.
+        """
         running = list(self._jobs.finish())
         for last in self._windows.finish(running):
             self._take(last, self._last_record)
         self._keyed.finish()
-        text = format_id != "simpletrace"
-        dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=text)
+        dating = self._qemu or qemu or self._vocabulary.date(stats.names, self._forms.values(), text=stats.printed)
         known = Known(
             Namer(self._vocabulary, dating.span), self._names, self._devices, self._ownership, self._seen, stats.gaps,
-            1000 if text else 100, self._last_record, stats.lossy,
+            stats.resolution_ns, self._last_record, stats.lossy,
         )  # fmt: skip
         passed_over: dict[str, str] = {}
         judged_jobs, needed = self._judged(Judge(known), passed_over)
@@ -209,6 +213,9 @@ class Scanner:
             clean = Counter()
         keyed_windows, unlisted = keyed.judge_all(self._keyed.windows, clean)
         passed_over |= dict.fromkeys(self._keyed.untimed(), f"windows of it are not judged: {NO_TIMES}")
+        beyond = {**self._windows.too_many(), **self._keyed.too_many()}
+        passed_over |= beyond
+        notes = [f"{rule}: {reason}" for rule, reason in beyond.items()] + self._jobs.notes
         opened = {w.rule for w in (*windows, *keyed_windows)}
         windows = told_once(windows + keyed_windows, self._rules)
         judged: dict[str, set[int]] = {}
@@ -226,6 +233,7 @@ class Scanner:
             missing_events=sorted({name for names in needed for name in names}),
             unjudged=unjudged, contexts=self._names.contexts, digest=trace_digest(stats.head, stats.first_ts_ns),
             coverage=cover(known.namer, self._rules, covered, keyed.passed_over | passed_over, opened, self._seen),
+            notes=notes,
         )  # fmt: skip
         result = ScanResult([summary], windows, findings_of(windows, self._rules, dating))
         result.findings = fingerprinted(result, self._vocabulary)

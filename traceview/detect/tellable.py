@@ -65,10 +65,9 @@ class Teller:
         if len(self._threads) < 2:
             self._threads.update(distinct(table.tid))
 
-    def finish(self, path: str, format_id: str, stats: ReadStats, rules: Iterable[Rule]) -> Tellable:
+    def finish(self, path: str, stats: ReadStats, rules: Iterable[Rule]) -> Tellable:
         """Return what the trace tells. `stats` are those of the reader, which is used up."""
-        text = format_id != "simpletrace"
-        dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=text)
+        dating = self._qemu or self._vocabulary.date(stats.names, self._forms.values(), text=stats.printed)
         namer = Namer(self._vocabulary, dating.span)
         known = {n: c for n, c in stats.names.items() if n in self._vocabulary.events}
         meanings: Counter[Meaning] = Counter()

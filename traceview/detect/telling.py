@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import bisect
+import itertools
+import sys
+from collections.abc import Iterable, Sequence
 
 from traceview.findings import Finding, Request, Verdict, Window
 from traceview.rules import Rule, RuleSet
 from traceview.rules.standing import standing
 from traceview.timeline.names import pointer
-from traceview.vocabulary import Dating
+from traceview.vocabulary import Dating, Op
 
 __all__ = ["findings_of", "told_once"]
 
@@ -43,17 +46,14 @@ def told_once(windows: list[Window], rules: RuleSet) -> list[Window]:
 
     A window of which nothing is left but what the other rule tells is left out.
     """
-    violated: dict[str, list[Window]] = {}
-    for w in windows:
-        if w.verdict is Verdict.VIOLATED:
-            violated.setdefault(w.rule, []).append(w)
+    closer = {other for rule in rules for other in rule.yields_to}
+    told = {rule: _Told([w for w in windows if w.rule == rule and w.verdict is Verdict.VIOLATED]) for rule in closer}
     kept = []
     for w in windows:
-        others = [o for other in rules[w.rule].yields_to for o in violated.get(other, ())]
+        others = [told[other] for other in rules[w.rule].yields_to if told[other]]
         if w.verdict is Verdict.VIOLATED and others:
-            w.requests = [r for r in w.requests if r.held_back or not any(_tells(o, r) for o in others)]
-            told = {h.mark.record for o in others for h in o.happenings}
-            w.happenings = [h for h in w.happenings if h.mark.record not in told]
+            w.requests = [r for r in w.requests if r.held_back or not any(o.tells(r) for o in others)]
+            w.happenings = [h for h in w.happenings if not any(h.mark.record in o.happened for o in others)]
             if not (w.violating or w.happenings):
                 continue
         kept.append(w)
@@ -66,17 +66,41 @@ def told_once(windows: list[Window], rules: RuleSet) -> list[Window]:
     return sorted(kept, key=place)
 
 
-def _tells(window: Window, request: Request) -> bool:
-    """Say whether a window has a request, by any of its steps: as it is submitted, as it reaches its node."""
-    first = window.open.record if window.open is not None else 0
-    last = window.close.record if window.close is not None else None
-    if request.mark.record < first or (last is not None and request.mark.record > last):
-        return False
-    return any(_is_same(r, request) for r in window.requests if not r.held_back)
+_Place = tuple[Op, int, int]
+
+
+class _Told:
+    """What the violated windows of one rule have, so that each request is looked up and not sought."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self.happened = {h.mark.record for w in windows for h in w.happenings}
+        spans: dict[_Place, list[tuple[int, int, Request]]] = {}
+        for w in windows:
+            first = w.open.record if w.open is not None else 0
+            last = w.close.record if w.close is not None else sys.maxsize
+            for i in w.violating:
+                r = w.requests[i]
+                spans.setdefault((r.op, r.offset, r.length), []).append((first, last, r))
+        self._spans = {place: sorted(found, key=lambda s: s[0]) for place, found in spans.items()}
+        self._firsts = {place: [s[0] for s in found] for place, found in self._spans.items()}
+        self._reach = {
+            place: list(itertools.accumulate((s[1] for s in found), max)) for place, found in self._spans.items()
+        }
+        """How far the windows reach that open so far on."""
+
+    def __bool__(self) -> bool:
+        return bool(self.happened or self._spans)
+
+    def tells(self, request: Request) -> bool:
+        """Say whether one of the windows has a request, by any of its steps: as it is submitted, as it arrives."""
+        place, record = (request.op, request.offset, request.length), request.mark.record
+        if place not in self._spans:
+            return False
+        begin = bisect.bisect_left(self._reach[place], record)
+        end = bisect.bisect_right(self._firsts[place], record)
+        return any(record <= last and _is_same(r, request) for _, last, r in self._spans[place][begin:end])
 
 
 def _is_same(one: Request, other: Request) -> bool:
-    """Say whether two records can be of one request: of two disks, both may be written at the same place."""
-    if (one.op, one.offset, one.length) != (other.op, other.offset, other.length):
-        return False
+    """Say whether records of one operation and place can be of one request: that may be one place on two disks."""
     return all(a == b for a, b in ((one.blk, other.blk), (one.node, other.node)) if a and b)

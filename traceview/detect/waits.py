@@ -21,7 +21,10 @@ from traceview.rules import Pattern, Rule, WindowClause
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Mask, Meaning, MeaningTable
 
-__all__ = ["LongWaits"]
+__all__ = ["MOST_WAITING", "LongWaits"]
+
+MOST_WAITING = 10_000
+"""What waits at once and is followed, of one clause; others are counted and not judged."""
 
 _ENDS_OF_REQUESTS = (Meaning.REQUEST_DONE, Meaning.REQUEST_ANSWERED, Meaning.SUBMIT)
 
@@ -66,6 +69,8 @@ class LongWaits:
         self._known_roles = known
         self._begun = self._late = 0
         """How many opened at a known time, and how many of them were open too long or were closed who knows when."""
+        self.left_out = 0
+        """How many were not followed, as too many waited already."""
         self._by_place = any(p.word.name == "guest_reached" for p in clause.close)
         edges = (*clause.open, *clause.close)
         self._meanings = frozenset(m for p in edges for m in (*p.word.meanings, *p.word.beside))
@@ -84,9 +89,10 @@ class LongWaits:
         if not present & self._meanings:
             return
         edges = self._edges(table)
-        for waiting in [w for w in self._waiting.values() if self._too_long(w.mark.ts_ns, self._last_ns)]:
-            own = edges.rows[edges.keys == waiting.key]
-            yield from self._ended(table, edges, waiting, -1, int(own[0]) if len(own) else len(table))
+        waited = [w for w in self._waiting.values() if self._too_long(w.mark.ts_ns, self._last_ns)]
+        first = dict(zip(edges.keys[::-1].tolist(), edges.rows[::-1].tolist(), strict=True)) if waited else {}
+        for waiting in waited:
+            yield from self._ended(table, edges, waiting, -1, first.get(waiting.key, len(table)))
         if len(told) and self._too_long(int(told.min()), int(told.max())):
             yield from self._waited_inside(table, edges)
         self._follow(table, edges)
@@ -150,14 +156,15 @@ class LongWaits:
 
     def _waited_inside(self, table: MeaningTable, edges: _Edges) -> Iterator[KeyedWindow]:
         """Yield what begins in a table, and ends in it after too long."""
-        for key in distinct(edges.keys):
-            own = np.flatnonzero(edges.keys == key)
-            ends = np.append(edges.rows[own[1:]], len(table))
-            begins = edges.opens[own]
-            for row, end in zip(edges.rows[own[begins]].tolist(), ends[begins].tolist(), strict=True):
-                last = table.batch.ts_ns[end] if end < len(table) else self._last_ns
-                if self._too_long(int(table.batch.ts_ns[row]), int(last)):
-                    yield from self._ended(table, edges, _waiting(table, key, row), row, end)
+        order = np.argsort(edges.keys, kind="stable")
+        keys, rows = edges.keys[order], edges.rows[order]
+        ends = np.append(rows[1:], len(table))
+        ends[:-1][keys[1:] != keys[:-1]] = len(table)
+        for at in np.flatnonzero(edges.opens[order]).tolist():
+            row, end = int(rows[at]), int(ends[at])
+            last = table.batch.ts_ns[end] if end < len(table) else self._last_ns
+            if self._too_long(int(table.batch.ts_ns[row]), int(last)):
+                yield from self._ended(table, edges, _waiting(table, int(keys[at]), row), row, end)
 
     def _follow(self, table: MeaningTable, edges: _Edges) -> None:
         """Note what waits at the end of a table."""
@@ -183,8 +190,13 @@ class LongWaits:
             table.role("length", rows),
         )
         for key, row, op, start, length in zip(*(c.tolist() for c in columns), strict=True):
-            if edges.arrival(op, start, length, row, len(table)) == len(table):
+            if edges.arrival(op, start, length, row, len(table)) < len(table):
+                continue
+            if len(self._waiting) < MOST_WAITING:
                 self._waiting[key] = _Waiting(key, Mark.at(table, row), op, start, length)
+            else:
+                self.left_out += 1
+                self._late += int(table.batch.ts_ns[row]) != NO_TIME
 
     def _count(self, table: MeaningTable, edges: _Edges) -> None:
         timed = table.batch.ts_ns[edges.rows] != NO_TIME

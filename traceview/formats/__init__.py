@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from traceview.errors import UnknownFormatError, UnknownNameError, nearest
-from traceview.formats import log, simpletrace
+from traceview.formats import (
+    bpftrace,
+    ctf,
+    ftrace,
+    journald,
+    libvirt,
+    log,
+    lttng,
+    perf,
+    simpletrace,
+    simpletrace_text,
+    stap,
+    syslog,
+)
 from traceview.formats.base import FormatInfo
 from traceview.source import HEAD_BYTES, ByteSource, compression_of
 
 __all__ = ["FORMATS", "Detection", "detect", "format_by_id"]
 
-FORMATS: tuple[FormatInfo, ...] = (simpletrace.FORMAT, log.FORMAT)
+FORMATS: tuple[FormatInfo, ...] = (
+    simpletrace.FORMAT,
+    log.FORMAT,
+    simpletrace_text.FORMAT,
+    lttng.FORMAT,
+    perf.FORMAT,
+    bpftrace.FORMAT,
+    ctf.FORMAT,
+    ftrace.FORMAT,
+    syslog.FORMAT,
+    journald.FORMAT,
+    stap.FORMAT,
+    libvirt.FORMAT,
+)
 
 _TOOLS = {"gzip": "zcat", "xz": "xzcat", "zstd": "zstdcat", "bzip2": "bzcat"}
 _FOREIGN = (
@@ -20,6 +46,7 @@ _FOREIGN = (
     (0, b"\x1f\x9d", "data of compress", "zcat FILE | traceview scan -"),
     (0, b"PK\x03\x04", "a zip archive", "unzip -p FILE | traceview scan -"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x -so FILE | traceview scan -"),
+    (0, b"\x17\x08Dtracing", "a trace.dat of trace-cmd", "trace-cmd report FILE | traceview scan -"),
     (257, b"ustar", "a tar archive", "tar xf FILE, then traceview scan the folder"),
 )
 """What is known and not read: where its magic stands, the magic, its name, what to do."""

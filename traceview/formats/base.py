@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from traceview.events import MANY, EventBatch, EventForm, Gap, ReadStats
 from traceview.formats.declarations import Declarations
+from traceview.formats.log_grammar import explain as explain_log
 from traceview.source import ByteSource
+from traceview.source.raw import Unread
 
-__all__ = ["BATCH_ROWS", "FormatInfo", "FormsOf", "Reader", "Wanted", "note_cut"]
+__all__ = ["BATCH_ROWS", "Explain", "FormatInfo", "FormsOf", "Reader", "Wanted", "note_cut"]
 
 BATCH_ROWS = 1 << 14
 """A reader hands out a batch when it holds this many rows, or when the source is at its end."""
 
+Explain = Callable[[bytes, Sequence[EventForm]], str]
+"""Says of a line and the forms of its event why it is refused, with a caret (trace text inside)."""
 Wanted = Callable[[str], bool]
 """Says of an event's name whether its records are to be decoded; all others are only counted."""
 FormsOf = Callable[[str], Sequence[EventForm]]
@@ -42,7 +46,7 @@ class MakeReader(Protocol):
 
 
 def note_cut(source: ByteSource, stats: ReadStats, byte_offset: int) -> None:
-    """Note as a gap that the source ended before the trace did, at `byte_offset`; nothing where it did not.
+    """Note as gaps that the source ended before the trace did, at `byte_offset`, and what it could not read before.
 
     Where the bytes before may be wrong, too, the gap is the whole trace, as no record of it can be trusted.
     """
@@ -50,7 +54,24 @@ def note_cut(source: ByteSource, stats: ReadStats, byte_offset: int) -> None:
         text = f"{source.cut}; what was unpacked before may be wrong, too"
         stats.gaps.insert(0, Gap(MANY, 0, 0, min(stats.lines, 1), stats.first_ts_ns, None, text))
     elif source.cut:
-        stats.add_gap(Gap("cut", stats.records, byte_offset, stats.lines, stats.last_ts_ns, None, source.cut))
+        place = (stats.records, byte_offset, stats.lines, stats.last_ts_ns)
+        stats.add_gap(Gap(source.cause, *place, None, source.cut, source.missing))
+    for unread in source.unread:
+        _note_unread(unread, stats)
+
+
+def _note_unread(unread: Unread, stats: ReadStats) -> None:
+    """Tell a disk error: where a reader met the zeros that stand for what could not be read, it is the same gap."""
+    end = unread.at + unread.size
+    text = f"{unread.size} bytes at {unread.at} could not be read: {unread.why}"
+    met = False
+    for i, gap in enumerate(stats.gaps):
+        last = gap.end_byte_offset
+        if last is not None and gap.byte_offset < end and last > unread.at:
+            stats.gaps[i] = replace(gap, cause="disk-error", text=text)
+            met = True
+    if not met:  # nobody knows between which records they stand
+        stats.gaps.insert(0, Gap(MANY, 0, unread.at, min(stats.lines, 1), stats.first_ts_ns, None, text, unread.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +93,9 @@ class FormatInfo:
     score: Callable[[bytes], float]
     make: MakeReader
     lossy: str = ""
+    explain: Explain = explain_log
+    """Says why a line of a known event is refused, with a caret."""
+    printed: bool = True
+    """Whether arguments stand in it as the printf format of their event prints them: their spelling tells releases."""
+    resolution_ns: int = 1000
+    """How finely it tells time: two threads' records that are no further apart have no certain order."""

@@ -7,12 +7,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from traceview.compiled import LOG, kernel_for
-from traceview.events import EventBatch, Gap, ReadStats
+from traceview.events import EventBatch, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
-from traceview.formats.log_blocks import MAX_LINE, Blocks
+from traceview.formats.log_blocks import Blocks
 from traceview.formats.log_grammar import scanner
 from traceview.formats.log_lines import LineReader, is_likely_name
+from traceview.formats.order import Order
 from traceview.source import ByteSource
 
 if TYPE_CHECKING:
@@ -54,19 +55,22 @@ class LogReader:
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
         lines = LineReader(self._forms_of, self._declarations, wanted, self.stats)
+        order = Order(self.stats)
         with self._source.reading() as read_into:
             blocks = Blocks(read_into, self._source.chunk_bytes)
             for _ in self._taken(lines, blocks):
                 self.stats.bytes_read = blocks.bytes_read
                 if len(lines.builder) >= BATCH_ROWS:
-                    yield from lines.builder.flush()
-        if blocks.rest_passed_over >= 0:
-            self._too_long(blocks.rest_passed_over)
+                    yield from order.watch(lines.builder.flush())
+        for fault in blocks.faults:
+            lines.take_fault(fault)
+        lines.finish()
         if blocks.rest:
             lines.take_unfinished(blocks.rest, blocks.rest_at)
         note_cut(self._source, self.stats, blocks.bytes_read)
         self.stats.bytes_read = blocks.bytes_read
-        yield from lines.builder.flush()
+        yield from order.watch(lines.builder.flush())
+        order.finish()
         self.stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}
         self.stats.unknown_names = {n for n in self.stats.names if not lines.events[n.encode()].plans}
 
@@ -78,21 +82,14 @@ class LogReader:
             compiled = _compiled_lines(lines, max(size, block.base))
             following = ((block, None),) if compiled is None else compiled.ahead(chain((block,), remaining), self._jobs)
             for each, go in following:
-                if each.passed_over >= 0:
-                    self._too_long(each.passed_over)
+                for fault in each.faults:
+                    lines.take_fault(fault)
                 if compiled is not None and compiled.worth_it:
                     compiled.take(each, go)
                 else:
                     lines.take_lines(bytes(each.buffer[: each.size]), each.base)
                 blocks.free(each)
                 yield
-
-    def _too_long(self, base: int) -> None:
-        stats = self.stats
-        stats.lines += 1
-        stats.other_lines += 1
-        text = f"a line of more than {MAX_LINE} bytes was passed over"
-        stats.add_gap(Gap("unreadable", stats.records, base, stats.lines, stats.last_ts_ns, None, text))
 
 
 def _compiled_lines(lines: LineReader, size: int) -> CompiledLines | None:

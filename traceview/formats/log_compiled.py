@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from traceview.events import NO_TIME
+from traceview.formats.clock import STEP_NS
 from traceview.formats.log_blocks import Block
-from traceview.formats.log_kernel import STRING_SHIFT, UNKNOWN
+from traceview.formats.log_kernel import CHECKED, STRING_SHIFT, UNKNOWN
 from traceview.formats.log_tables import Go, TableBuilder
 
 if TYPE_CHECKING:
@@ -88,29 +89,45 @@ class CompiledLines:
     def take(self, block: Block, go: Go | None = None) -> None:
         """Take the lines of a block, of which `go` has seen the first."""
         self._learn()
-        at = 0
+        reader = self._reader
+        at = begun = reader.resume(block.buffer, block.size, block.base)
+        go = go if at == 0 else None
         while at < block.size:
             go = go or self._go()(block, at)
-            self._merge(block, go)
-            at = go.end
-            if go.status == UNKNOWN:
-                at = self._by_hand(block, at)
-                self._learn()
-            go = None
-        self._taken += block.size
+            if self._begins_with_a_step(go, at):
+                place = self._by_hand(block, at)
+            else:
+                place = self._merge(block, go, at)
+                if go.status == UNKNOWN and place == go.end:
+                    place = self._by_hand(block, place)
+            if place == at:  # too little follows to tell a copy
+                break
+            at, go = place, None
+            self._learn()
+        reader.end_block(block.buffer, at, block.size, block.base)
+        self._taken += block.size - begun
         if self._taken > GIVE_UP_AFTER:
             self.worth_it = self._taken >= 2 * self._left
             self._taken = self._left = 0
 
-    def _by_hand(self, block: Block, at: int) -> int:
-        """Give the line at `at` to the Python path; return where it ends."""
-        end = block.line_end(at)
-        self._reader.take_lines(bytes(block.buffer[at:end]), block.base + at)
-        self._left += end - at
-        return end
+    def _begins_with_a_step(self, go: Go, at: int) -> bool:
+        """Say whether the first line was taken by the kernel, and its time is not what the Python path lets pass."""
+        last = self._reader.stats.last_ts_ns
+        if last == NO_TIME or not go.records or (len(go.stops) and go.stops[0, 0] == at):
+            return False
+        return not last <= go.first_ts_ns <= last + STEP_NS
 
-    def _merge(self, block: Block, go: Go) -> None:
-        """Put the records of one go and those of its stops into the reader, in order."""
+    def _by_hand(self, block: Block, at: int) -> int:
+        """Give the line at `at` to the Python path; return where to go on."""
+        end = block.line_end(at)
+        self._left += end - at
+        return self._reader.take_part(block.buffer, at, end, block.size, block.base)
+
+    def _merge(self, block: Block, go: Go, begin: int) -> int:
+        """Put the records of one go from `begin` on and those of its stops into the reader, in order.
+
+        Returns where to go on: where the go ended, or before, where the Python path has passed over more than a line.
+        """
         reader, stats = self._reader, self._reader.stats
         self._careful = go.careful
         met = [(records, b"%d" % thread) for thread, records in go.threads.tolist()]
@@ -130,11 +147,15 @@ class CompiledLines:
                 taken = before
             stats.records, stats.lines = record_base + before, line_base + line
             run, held = reader.builder.close(), len(reader.builder)
-            self._by_hand(block, place)
+            reached = self._by_hand(block, place)
             record_base = stats.records - before
-            if len(reader.builder) > held:  # what was found before goes before that
+            if len(reader.builder) > held or reached != block.line_end(place):  # what was found before goes before that
                 self._give(go, given, row, run)
                 given = row
+            if reached != block.line_end(place):
+                if place > begin:
+                    self._count(self._go()(Block(block.buffer, place, block.base), begin))
+                return reached
         go.record[numbered:] += record_base
         self._give(go, given, len(go.code), reader.builder.close())
         if go.records:
@@ -143,8 +164,13 @@ class CompiledLines:
         stats.records, stats.lines = record_base + go.records, line_base + go.lines
         if go.records > taken:
             stats.last_ts_ns = go.last_ts_ns
+        self._count(go)
+        return go.end
+
+    def _count(self, go: Go) -> None:
+        """Add the records that a go took to those of their events."""
         for code in np.flatnonzero(go.counts).tolist():
-            reader.events[self._builder.names[code]].count += int(go.counts[code])
+            self._reader.events[self._builder.names[code]].count += int(go.counts[code])
 
     def _begun(self, go: Go) -> None:
         """Note that the first record of a go was taken: what stands before it is read as if it were not there."""
@@ -175,5 +201,6 @@ class CompiledLines:
         """Give the kernel the names that the Python path has met."""
         for name in list(self._reader.events)[len(self._builder.names) :]:
             event = self._reader.events[name]
-            forms = [(p.form, c) for p, c in zip(event.plans, event.code, strict=False)] if event.wanted else None
+            codes = event.code if event.wanted else [CHECKED] * len(event.plans)
+            forms = [(p.form, c) for p, c in zip(event.plans, codes, strict=False)] if event.checked else None
             self._builder.add(name, forms)

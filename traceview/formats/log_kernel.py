@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from traceview.formats.clock import STEP_NS
 from traceview.formats.words_kernel import (
     BEYOND,
     NONE,
@@ -43,13 +44,15 @@ from traceview.formats.words_kernel import (
 )
 
 __all__ = [
-    "ALT_HEX", "BASIS", "COUNTED", "DECIMAL", "DONE", "END", "FULL", "HEX", "LEFT", "MIX_SHIFT", "MOST_THREADS",
-    "NAME_WORDS", "NOTHING", "POINTER", "PRIME", "REST", "SCRATCH", "SIGNATURE", "STEP", "STRING", "STRING_SHIFT",
-    "UNKNOWN", "UNSIGNED", "scan_block",
+    "ALT_HEX", "BASIS", "CHECKED", "COUNTED", "DECIMAL", "DONE", "END", "FULL", "HEX", "LEFT", "MIX_SHIFT",
+    "MOST_THREADS", "NAME_WORDS", "NOTHING", "POINTER", "PRIME", "REST", "SCRATCH", "SIGNATURE", "STEP", "STRING",
+    "STRING_SHIFT", "UNKNOWN", "UNSIGNED", "scan_block",
 ]  # fmt: skip
 
 END, NOTHING, POINTER, DECIMAL, UNSIGNED, HEX, ALT_HEX, STRING, REST = range(9)
 COUNTED, LEFT = -2, -3
+CHECKED = 1 << 30
+"""The code of forms that nobody wants: a line is held against them, and counted."""
 STEP = 4
 NAME_WORDS = 8
 SCRATCH = 64
@@ -69,6 +72,7 @@ _0, _1, _7, _8, _10, _62 = (np.uint64(i) for i in (0, 1, 7, 8, 10, 62))
 _0X, _TWO_BYTES = np.uint64(0x7830), np.uint64(0xFFFF)
 BASIS, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x9E3779B97F4A7C15)
 _MICROSECOND = np.int64(1000)
+_MOST_AHEAD = np.int64(STEP_NS)
 _SECOND = np.uint64(1_000_000_000)
 _MOST_SECONDS = np.uint64(9_223_372_036)  # later times do not fit 64 bits of nanoseconds: left to the Python path
 _OP_END, _OP_NOTHING, _OP_POINTER, _OP_DECIMAL, _OP_UNSIGNED, _OP_HEX, _OP_ALT_HEX, _, _OP_REST = (
@@ -261,6 +265,7 @@ def scan(
     n = stopped = np.int64(0)
     records = lines = np.int64(0)
     first_time = last_time = np.int64(-1)
+    previous = np.int64(-1)
     status = DONE
     k = begin
     while k < size:
@@ -290,6 +295,10 @@ def scan(
             if taken and seen[slot + 9] == _0:
                 taken = remember(threads, np.int64(seen[slot + 7]), records)
                 seen[slot + 9] = np.uint64(taken)
+            is_record = taken
+            if taken and (records != 0 or stopped != 0):
+                taken = previous >= 0 and previous <= now <= previous + _MOST_AHEAD
+            previous = now if is_record else np.int64(-1)
             if taken:
                 row = first_plan[code]
                 if row == COUNTED:
@@ -302,6 +311,7 @@ def scan(
                     taken = form >= 0
                     if taken:
                         end = stop
+                    if taken and form != CHECKED:
                         codes[n] = form
                         record[n] = records
                         line[n] = lines
@@ -312,6 +322,8 @@ def scan(
         elif not careful:
             status = AGAIN
             break
+        else:
+            previous = np.int64(-1)
         if taken:
             counts[code] += 1
             records += 1
@@ -357,6 +369,9 @@ def scan_block(
     before it or -1) for each line left to the Python path, which counts as a line and as no record. Adds to `counts`,
     of `names` numbers, the records of each name. `threads` becomes pairs (thread, records before its first), -1 behind
     the last. `seen` is scratch of `SCRATCH` words.
+
+    A record whose time is earlier than that of the line before it, or much later, is left to the Python path. So is the
+    one behind a line that was left, as its time is not known here. The first line is taken whatever its time is.
 
     `totals` becomes (rows, stops, records, lines, place to go on from, first time or -1, last time or -1, careful). The
     last is read, too: where it is 0, it is taken for granted that each line has but one @, and afterwards checked; if

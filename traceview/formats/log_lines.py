@@ -9,56 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from traceview.errors import GrammarError
-from traceview.events import (
-    NO_THREAD,
-    NO_TIME,
-    Arg,
-    Conversion,
-    EventForm,
-    Gap,
-    Kind,
-    ReadStats,
-    Refusal,
-)
+from traceview.events import NO_THREAD, NO_TIME, Conversion, Gap, ReadStats, Refusal
 from traceview.formats.base import FormsOf, Wanted
 from traceview.formats.builder import BatchBuilder
+from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
-from traceview.formats.log_grammar import DecodePlan, scanner
+from traceview.formats.log_blocks import Fault, note_fault
+from traceview.formats.log_copies import Copies, Text
+from traceview.formats.log_events import Event, NearNames, in_range, is_likely_name, iso_prefix, make_event
+from traceview.formats.log_grammar import scanner
+from traceview.formats.log_scraps import begins_like_a_record, holds_arguments, words_of
 
 __all__ = ["MAX_REFUSED", "Event", "LineReader", "is_likely_name"]
 
 MAX_REFUSED = 100
 """How many refused lines are kept for explanation; all are counted."""
 _NS = 1_000_000_000
-# Without prefix any words could be a record; QEMU's event names all have an underscore or are declared.
-_LIKELY_NAME = re.compile(rb"[a-z][a-z0-9]*_[A-Za-z0-9_]*")
-
-
-def is_likely_name(word: bytes) -> bool:
-    """Say whether a word without a declaration looks like the name of an event."""
-    return _LIKELY_NAME.fullmatch(word) is not None
-
-
-class Event:
-    """What the reader knows of one event name."""
-
-    __slots__ = ("code", "count", "plans", "wanted")
-
-    def __init__(self, plans: list[DecodePlan], code: list[int], wanted: bool) -> None:
-        self.plans = plans
-        self.code = code
-        self.wanted = wanted
-        self.count = 0
 
 
 class LineReader:
     """Takes the lines of one log, in order, and collects their records in `builder`.
 
     `events` is what is known of each name met, in the order of its first line; `threads` are the thread ids met, as
-    they are written; `prefixed` says whether a record with a prefix was met.
+    they are written; `prefixed` says whether a record with a prefix was met. When all was taken, `finish` is to be
+    called.
     """
 
     def __init__(self, forms_of: FormsOf, declarations: Declarations | None, wanted: Wanted, stats: ReadStats) -> None:
@@ -72,6 +47,34 @@ class LineReader:
         self._wanted = wanted
         self._second = b""
         self._second_ns = 0
+        self._clock = Clock(stats)
+        self._copies = Copies(stats)
+        self._held = b""
+        self._held_at = 0
+        """Lines that are taken when what follows them is known: it tells whether they are a copy."""
+        self._final = False
+        self._near = NearNames(lambda name: forms_for(name, declarations, forms_of))
+
+    def finish(self) -> None:
+        """Take what was held back, and tell what is known at the end alone."""
+        self._let_go()
+        self._copies.finish()
+
+    def take_fault(self, fault: Fault) -> None:
+        """Take what is no line: of what it cuts off, no number can be relied on."""
+        self._let_go()
+        self._copies.finish()
+        if fault.rest:
+            self.stats.lines += 1
+            self.stats.other_lines += 1
+        note_fault(fault, self.stats)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, b""
+        if held:
+            self._final = True
+            self.take_lines(held, self._held_at)
+            self._final = False
 
     def take_unfinished(self, line: bytes, base: int) -> None:
         """Take the last line, which lacks its end: a number in it may be cut, so it is no record."""
@@ -89,60 +92,101 @@ class LineReader:
 
     def take_lines(self, block: bytes, base: int) -> None:
         """Take complete lines; `base` is the offset of the first in the file."""
+        at = self.resume(block, len(block), base)
+        self.end_block(block, self.take_part(block, at, len(block), len(block), base), len(block), base)
+
+    def end_block(self, block: Text, done: int, size: int, base: int) -> None:
+        """Let go of a block of which the lines up to `done` are taken; the others are held back."""
+        if self._held:  # all of it is
+            return
+        self._copies.keep(block, done)
+        if done < size:
+            self._held, self._held_at = bytes(block[done:size]), base + done
+
+    def resume(self, block: Text, size: int, base: int) -> int:
+        """Take the lines that were held back, and those of a copy that goes on; return where in the block to go on."""
+        held, self._held = self._held, b""
+        if not held:
+            return self._copies.follow(block, 0, size, base) if self._copies.going_on else 0
+        both = held + bytes(block[:size])
+        done = self.take_part(both, 0, len(held), len(both), self._held_at)
+        if done < len(held):  # what follows is no more than a line
+            self._held = both[done:]
+            self._held_at += done
+            self._copies.keep(both, done)
+            return size
+        self._copies.keep(held, len(held))
+        return done - len(held)
+
+    def take_part(self, block: Text, at: int, end: int, size: int, base: int) -> int:
+        """Take the lines of ``block[at:end]``, of which `size` bytes are complete lines; return where to go on.
+
+        That is behind `end` where a copy of lines reaches further, and before it where what follows is too little to
+        tell whether it is one.
+        """
+        while at < end:
+            at, told = self._take_run(block, at, end, size, base)
+            if not told:
+                break
+        return at
+
+    def _take_run(self, block: Text, at: int, end: int, size: int, base: int) -> tuple[int, bool]:
+        """Take lines up to the end, or to the end of a copy; return where to go on, and whether it is known how."""
         scan = scanner()
-        name_group, text_group = scan.name, scan.text
+        name_group, text_group, thread_group = scan.name, scan.text, scan.thread
         stats = self.stats
-        crlf = b"\r\n" in block  # QEMU on Windows ends its lines so
-        at = 0
-        for match in scan.line.finditer(block):
+        crlf = block.find(b"\r\n", at, end) >= 0  # QEMU on Windows ends its lines so
+        for match in scan.line.finditer(block, at, end):
             start = match.start()
             if start > at:
-                self._others(block[at : start - 1], base + at)
+                self._others(bytes(block[at : start - 1]), base + at)
+                at = start
+            prefixed = match.start(name_group) > start
+            thread = match[thread_group]
+            if thread is not None:
+                ts = self._epoch(match[scan.seconds], match[scan.microseconds])
+                if NO_TIME != ts < stats.last_ts_ns:
+                    copied = self._copies.begin(block, start, size, ts // 1000, final=self._final)
+                    if copied is None:
+                        return start, False
+                    if copied:
+                        return self._copies.follow(block, start, size, base), True
             at = match.end() + 1
             stats.lines += 1
             name = match[name_group]
             event = self.events.get(name)
             if event is None:
                 event = self._event(name)
-            prefixed = match.start(name_group) > start
             text = match[text_group]
-            # Text is looked into where another record may have run into it, wanted or not, so that the numbers of
-            # the records do not depend on what is wanted.
+            # Text is looked into, wanted or not, so that gaps and the numbers of records do not depend on what is
+            # wanted; where its forms are not plain, only where another record may have run into it.
             alone = b"@" not in text or not event.plans or scan.embedded.search(text) is None
-            if alone and prefixed and not event.wanted:
-                self._count(match, prefixed)
+            if alone and prefixed and not event.checked:
+                self._count(match, base + start, prefixed)
                 event.count += 1
                 continue
             if crlf:
                 text = text.removesuffix(b"\r")
             if not prefixed and not self._accept_bare(name, event, text):
-                self._slow(block[start : match.end()], base + start)
+                self._slow(bytes(block[start : match.end()]), base + start)
                 continue
             which, values = self._decoded(event, text)
             if values is None:
-                self._split(block[start : match.end()], base + start, 0, match.start(text_group) - start)
+                self._split(bytes(block[start : match.end()]), base + start, 0, match.start(text_group) - start)
                 continue
-            ts, tid = self._count(match, prefixed)
+            ts, tid = self._count(match, base + start, prefixed)
             event.count += 1
             if event.wanted:
                 self.builder.add(event.code[which], (stats.records - 1, stats.lines, base + start, ts, tid), values)
-        if at < len(block):
-            self._others(block[at:-1], base + at)
+        if at < end:
+            self._others(bytes(block[at : end - 1]), base + at)
+        return end, True
 
     def _event(self, name: bytes) -> Event:
         text = name.decode("ascii")
-        plans = []
-        for form in forms_for(text, self._declarations, self._forms_of):
-            try:
-                plans.append(DecodePlan(form, self.builder.strings))
-            except GrammarError:  # a form whose line cannot be taken apart: its text is kept as it is
-                continue
-        wanted = self._wanted(text)
-        codes: list[int] = []
-        if wanted:
-            whole = EventForm(text, (Arg("text", Kind.STRING),), (Conversion("STRING", 0),), declared=False)
-            codes = [self.builder.code_of(f) for f in ([p.form for p in plans] or [whole])]
-        event = self.events[name] = Event(plans, codes, wanted)
+        forms = forms_for(text, self._declarations, self._forms_of)
+        event = make_event(text, forms, self.builder, self._near, wanted=self._wanted(text))
+        self.events[name] = event
         return event
 
     def _decoded(self, event: Event, text: bytes) -> tuple[int, Sequence[int] | None]:
@@ -151,7 +195,7 @@ class LineReader:
             values = plan.decode(text)
             if values is not None:
                 return which, values
-        if event.plans:
+        if event.plans or any(p.decode(text) is not None for p in event.near):
             return 0, None
         return 0, (self.builder.strings.intern(text),) if event.wanted else ()
 
@@ -166,10 +210,10 @@ class LineReader:
         event = self.events.get(name)
         if event is not None and event.plans:
             return True
-        return not self.prefixed and _LIKELY_NAME.fullmatch(name) is not None
+        return not self.prefixed and is_likely_name(name)
 
-    def _count(self, match: re.Match[bytes], prefixed: bool) -> tuple[int, int]:
-        """Count a record and return its time in ns and its thread."""
+    def _count(self, match: re.Match[bytes], offset: int, prefixed: bool) -> tuple[int, int]:
+        """Count a record, which stands at `offset`, and return its time in ns and its thread."""
         ts, tid = NO_TIME, NO_THREAD
         if prefixed:
             scan = scanner()
@@ -179,11 +223,13 @@ class LineReader:
                 ts, tid = self._epoch(match[scan.seconds], match[scan.microseconds]), int(thread)
                 self.threads.add(thread)
             else:
-                ts, tid = _iso_prefix(match)
+                ts, tid = iso_prefix(match)
         stats = self.stats
         if ts != NO_TIME:
             if stats.first_ts_ns == NO_TIME:
                 stats.first_ts_ns = ts
+            elif not -STEP_NS <= ts - stats.last_ts_ns <= STEP_NS:
+                self._clock.step(ts, stats.last_ts_ns, offset, stats.lines)
             stats.last_ts_ns = ts
         stats.records += 1
         return ts, tid
@@ -191,7 +237,7 @@ class LineReader:
     def _epoch(self, second: bytes, microsecond: bytes) -> int:
         if second != self._second:
             self._second, self._second_ns = second, int(second) * _NS
-        return _time(self._second_ns + int(microsecond) * 1000)
+        return in_range(self._second_ns + int(microsecond) * 1000)
 
     def _others(self, text: bytes, offset: int) -> None:
         """Take lines that no expression matched as they stand."""
@@ -202,10 +248,28 @@ class LineReader:
 
     def _slow(self, line: bytes, offset: int) -> None:
         """Take a line that is no record from its beginning: one may begin in its middle."""
-        if scanner().embedded.search(line) is None:
-            self.stats.other_lines += 1
-        else:
+        if scanner().embedded.search(line) is not None:
             self._split(line, offset, None, 0)
+            return
+        stats = self.stats
+        stats.other_lines += 1
+        if begins_like_a_record(line) or (self.prefixed and any(self._is_record(*word) for word in words_of(line))):
+            text = "what is left of a damaged record"
+            self._note_unreadable(line, stats.records, offset, stats.last_ts_ns, text)
+
+    def _is_record(self, name: bytes, text: bytes) -> bool:
+        """Say whether a word is the name of a known event, and what stands behind it of one of its forms."""
+        event = self.events.get(name) or self._event(name)
+        return any(p.decode(text.removesuffix(b"\r")) is not None for p in event.plans)
+
+    def _note_unreadable(self, line: bytes, record: int, offset: int, ts_ns: int, text: str) -> None:
+        """Note a record that cannot be read as a gap before or at `record`."""
+        try:
+            line.decode("utf-8")
+            cause = "unreadable"
+        except UnicodeDecodeError:
+            cause, text = "not-utf8", f"{text}, and of bytes that are no UTF-8"
+        self.stats.add_gap(Gap(cause, record, offset, self.stats.lines, ts_ns, 1, text, len(line) + 1))
 
     def _split(self, line: bytes, offset: int, begin: int | None, search_from: int) -> None:
         """Take the records of a line that holds several, or other output before or behind a record.
@@ -235,13 +299,17 @@ class LineReader:
         name, text = match[scanner().name], match[scanner().text]
         event = self.events.get(name) or self._event(name)
         if not event.plans:
-            self._add(match, offset, event, *self._decoded(event, text))
+            which, values = self._decoded(event, text)
+            if values is None:
+                self._unreadable(piece, match, offset, event)
+            else:
+                self._add(match, offset, event, which, values)
             return
         for which, plan in enumerate(event.plans):
             values, end = plan.decode(text), len(text)
             if values is None:
                 values, end = plan.decode_head(text) or (None, 0)
-            if values is None or text[end : end + 1].isalnum():
+            if values is None or text[end : end + 1].isalnum() or holds_arguments(text[end:]):
                 continue
             ends_in_value = bool(plan.form.line) and isinstance(plan.form.line[-1], Conversion)
             if sure_of_end or end < len(text) or not ends_in_value:
@@ -250,7 +318,7 @@ class LineReader:
         self._unreadable(piece, match, offset, event)
 
     def _add(self, match: re.Match[bytes], offset: int, event: Event, which: int, values: Sequence[int] | None) -> None:
-        ts, tid = self._count(match, prefixed=True)
+        ts, tid = self._count(match, offset, prefixed=True)
         event.count += 1
         if event.wanted and values is not None:
             row = (self.stats.records - 1, self.stats.lines, offset, ts, tid)
@@ -260,34 +328,12 @@ class LineReader:
         """Take a record of which no more than its event can be told. It is a record all the same, and has a number."""
         stats = self.stats
         record = stats.records
-        ts, _ = self._count(match, prefixed=True)
+        ts, _ = self._count(match, offset, prefixed=match.start(scanner().name) > 0)
         event.count += 1
-        if not event.wanted:
+        if not event.plans:
+            self._note_unreadable(line, record, offset, ts, "a record whose event has a damaged name")
             return
         stats.refused_count += 1
         if len(stats.refused) < MAX_REFUSED:
             stats.refused.append(Refusal(stats.lines, offset, line[:1000].decode("utf-8", "surrogateescape")))
-        text = "a record whose text is of no known form"
-        stats.add_gap(Gap("unreadable", record, offset, stats.lines, ts, 1, text))
-
-
-def _iso_prefix(match: re.Match[bytes]) -> tuple[int, int]:
-    scan = scanner()
-    for time_group, thread_group in scan.iso:
-        if match[time_group] is not None:
-            tid = int(match[thread_group]) if thread_group else NO_THREAD
-            return _iso_ns(match[time_group]), tid
-    return NO_TIME, int(match[scan.named_thread])
-
-
-def _iso_ns(text: bytes) -> int:
-    try:
-        moment = datetime.fromisoformat(text[:19].decode("ascii")).replace(tzinfo=UTC)
-    except ValueError:  # a month 13 or the like: the record is real, its time is not
-        return NO_TIME
-    return _time(int(moment.timestamp()) * _NS + int(text[20:26]) * 1000)
-
-
-def _time(ts_ns: int) -> int:
-    """Return a time, or NO_TIME where it is so far off that 64 bits do not hold it."""
-    return ts_ns if abs(ts_ns) < 1 << 63 else NO_TIME
+        self._note_unreadable(line, record, offset, ts, "a record whose text is of no known form")

@@ -12,7 +12,7 @@ from traceview.events import Conversion, EventForm, Int64Array
 from traceview.formats import log_kernel as kernel
 from traceview.formats.log_blocks import Block
 
-__all__ = ["Go", "KernelTables", "TableBuilder"]
+__all__ = ["Go", "KernelTables", "TableBuilder", "is_plain"]
 
 UInt64Array = npt.NDArray[np.uint64]
 
@@ -111,7 +111,7 @@ class TableBuilder:
         self._tables: KernelTables | None = None
 
     def add(self, name: bytes, forms: Sequence[tuple[EventForm, int]] | None) -> None:
-        """Take in a name: with its forms and their codes, or None if its records are only to be counted."""
+        """Take in a name: with its forms and their codes, or None if its records are to be counted unseen."""
         self._tables = None
         self.names.append(name)
         if forms is None:
@@ -137,7 +137,7 @@ class TableBuilder:
             self._width = max(self._width, len(form.args))
             conversions = [p for p in form.line if isinstance(p, Conversion)]
             strings = [j for j, c in enumerate(conversions) if c.terminal == "STRING"]
-            if strings:
+            if strings and code != kernel.CHECKED:
                 self.strings[code] = strings
         return first
 
@@ -167,6 +167,11 @@ class TableBuilder:
             np.array([*self._first_plan, kernel.LEFT], dtype=np.int64), np.array([*self._plan, 0], dtype=np.uint64),
             self._width,
         )  # fmt: skip
+
+
+def is_plain(form: EventForm) -> bool:
+    """Say whether the kernel can read the lines of a form."""
+    return _steps(form) is not None
 
 
 def _steps(form: EventForm) -> list[tuple[int, bytes]] | None:

@@ -19,6 +19,7 @@ from traceview.errors import DeclarationsNeededError, UnsupportedVersionError
 from traceview.events import NO_LINE, NO_TIME, EventBatch, Gap, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
+from traceview.formats.order import Order
 from traceview.formats.simpletrace_walk import RecordWalker
 from traceview.source import ByteSource
 from traceview.source.ahead import ReadAhead
@@ -102,9 +103,11 @@ class SimpletraceReader:
         walker = RecordWalker(
             self._source.name, self.version, self._order, self._forms_of, self._declarations, wanted, stats
         )
+        order = Order(stats)
         for _ in self._walk(walker):
-            yield list(walker.builder.flush()) if len(walker.builder) >= BATCH_ROWS else []
-        yield list(walker.builder.flush())
+            yield list(order.watch(walker.builder.flush())) if len(walker.builder) >= BATCH_ROWS else []
+        yield list(order.watch(walker.builder.flush()))
+        order.finish()
         for event in (*walker.replaced, *walker.events.values()):
             if event.count:
                 stats.names[event.name] = stats.names.get(event.name, 0) + event.count
@@ -118,8 +121,9 @@ class SimpletraceReader:
         compiled: CompiledRecords | None = None
         buffer = bytearray(self._source.chunk_bytes + PADDING)
         base = filled = 0
+        at = FILE_HEADER
         with self._source.reading() as read_into:
-            while not walker.ended:
+            while True:
                 if filled == len(buffer) - PADDING:  # an item that is longer than the buffer
                     buffer += bytes(filled)
                 with memoryview(buffer) as view:
@@ -128,25 +132,29 @@ class SimpletraceReader:
                     break
                 stats.bytes_read += got
                 filled += got
-                at = 0 if base else FILE_HEADER
-                if filled < at:
+                if filled < FILE_HEADER and not base:
                     continue
                 if compiled is None:
                     compiled = _compiled_records(walker, self._order, max(size, stats.bytes_read))
                 at = (compiled or walker).walk(buffer, at, filled, base)
-                base += at
-                filled -= at
-                buffer[:filled] = buffer[at : at + filled]
+                first = max(walker.needed(base + at) - base, 0)
+                walker.keep(buffer, first)
+                base += first
+                filled -= first
+                at -= first
+                buffer[:filled] = buffer[first : first + filled]
                 yield
         if compiled is not None:
             compiled.finish()
-        if walker.ended:
-            return
+        if base:
+            at = walker.finish(buffer, at, filled, base)
+            base += at
+            filled -= at
         note_cut(self._source, stats, base + filled)
         if filled and not self._source.cut:
             place = "a record" if base else "its header"
             text = f"the file ends {filled} bytes into {place}"
-            stats.add_gap(Gap("cut", stats.records, base, NO_LINE, NO_TIME, 1, text))
+            stats.add_gap(Gap("cut", stats.records, base, NO_LINE, NO_TIME, 1, text, filled))
 
 
 def _made_ahead(source: ByteSource, runs: Iterator[list[EventBatch]]) -> Iterator[list[EventBatch]]:
@@ -187,4 +195,6 @@ FORMAT = FormatInfo(
     reference="QEMU trace/simple.c, scripts/simpletrace.py",
     score=score,
     make=SimpletraceReader,
+    printed=False,
+    resolution_ns=100,
 )

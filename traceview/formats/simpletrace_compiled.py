@@ -11,7 +11,8 @@ from traceview.events import NO_LINE, Int64Array, Kind
 from traceview.formats import simpletrace_kernel as kernel
 from traceview.formats.base import BATCH_ROWS
 from traceview.formats.builder import BatchBuilder
-from traceview.formats.simpletrace_walk import RECORD_HEADER, Event, Layout, RecordWalker
+from traceview.formats.simpletrace_items import ANY, RECORD_HEADER, VARIES, Event, Layout
+from traceview.formats.simpletrace_walk import RecordWalker
 
 __all__ = ["MOST_IDS", "CompiledRecords"]
 
@@ -80,6 +81,12 @@ class CompiledRecords:
         """Take the items that stand whole in ``buffer[at:size]``, as `RecordWalker.walk` does."""
         walker = self._walker
         while True:
+            if walker.busy:
+                self._hand_over()
+                at = walker.walk(buffer, at, size, base, 1)
+                self._learn()
+                if walker.busy:
+                    return at
             before = walker.stats.records
             status, at = self._go(buffer, at, size, base)
             if status == kernel.DONE:
@@ -93,9 +100,9 @@ class CompiledRecords:
             self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if few else 1
             stopped_at = at
             at = walker.walk(buffer, at, size, base, self._at_once)
-            if at == stopped_at or walker.ended:
-                return at
             self._learn()
+            if at == stopped_at:
+                return at
 
     def finish(self) -> None:
         """Hand over the records and counts that are still held back."""
@@ -110,14 +117,24 @@ class CompiledRecords:
     def _go(self, buffer: bytearray, at: int, size: int, base: int) -> tuple[int, int]:
         """Run the kernel once; return why it stopped, and where."""
         walker, stats, columns, totals = self._walker, self._walker.stats, self._columns, self._totals
-        totals[:] = (columns.rows, 0, stats.records, at, stats.first_ts_ns, stats.last_ts_ns)
+        totals[:] = (
+            columns.rows,
+            0,
+            stats.records,
+            at,
+            stats.first_ts_ns,
+            stats.last_ts_ns,
+            walker.items.process,
+            walker.last_start,
+        )
         first_plan, plan, known, texts, counts, at_totals = self._addresses
         status = self._function(
             np.frombuffer(buffer, dtype=np.uint8).ctypes.data, at, size, base, 8 if walker.version == 4 else 0,
             first_plan, MOST_IDS, plan, known, *columns.addresses, columns.width, BATCH_ROWS, texts, MOST_TEXTS,
             counts, walker.version != 2, at_totals,
         )  # fmt: skip
-        columns.rows, texted, stats.records, reached, stats.first_ts_ns, stats.last_ts_ns = totals.tolist()
+        columns.rows, texted, stats.records, reached, stats.first_ts_ns, stats.last_ts_ns, _, last = totals.tolist()
+        walker.last_start = last
         if texted:
             self._intern(buffer, self._texts[:texted])
         return status, reached
@@ -159,14 +176,22 @@ class CompiledRecords:
             self._columns = _Columns(self._width)
 
     def _first_plan_of(self, event: Event) -> int:
-        if event.layouts is None:
+        if event.layouts is None or event.doubtful or (not event.layouts and event.length == ANY):
             return kernel.LEFT  # its first record chooses
-        if not event.layouts or not (event.wanted or event.declared):
-            return kernel.COUNTED
+        if not event.layouts:
+            return kernel.COUNTED if event.length == VARIES else self._plan_of_length(event.length)
         key = tuple(id(layout.form) for layout in event.layouts)
         first = self._plans.get(key)
         if first is None:
             first = self._plans[key] = self._make_plans(event.layouts, wanted=event.wanted)
+        return first
+
+    def _plan_of_length(self, length: int) -> int:
+        """Return the place of the plan of records that are counted if they have a length."""
+        first = self._plans.get((-length,))
+        if first is None:
+            first = self._plans[-length,] = len(self._plan)
+            self._plan = np.append(self._plan, [kernel.NOT_WANTED, 0, length, 0])
         return first
 
     def _make_plans(self, layouts: list[Layout], *, wanted: bool) -> int:

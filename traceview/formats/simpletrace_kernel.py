@@ -24,13 +24,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from traceview.formats.simpletrace_walk import MAX_RECORD, MAX_STRING, RECORD_HEADER
+from traceview.formats.clock import STEP_NS
+from traceview.formats.simpletrace_items import MAX_RECORD, MAX_STRING, RECORD_HEADER
 from traceview.formats.words_kernel import word
 
 __all__ = [
-    "COUNTED", "DONE", "FIRST_TIME", "FULL", "KNOWN_SIZE", "KNOWN_SLOTS", "LAST_TIME", "LEFT", "NOT_WANTED", "PLACE",
-    "PLAN", "PRIME", "PROBES", "RECORDS", "ROWS", "SIGNATURE", "SLOT", "SLOT_SHIFT", "STOPPED", "STRING_SHIFT", "TEXTS",
-    "TOTALS", "scan_records",
+    "COUNTED", "DONE", "FIRST_TIME", "FULL", "KNOWN_SIZE", "KNOWN_SLOTS", "LAST_PLACE", "LAST_TIME", "LEFT",
+    "NOT_WANTED", "PLACE", "PLAN", "PRIME", "PROBES", "PROCESS", "RECORDS", "ROWS", "SIGNATURE", "SLOT", "SLOT_SHIFT",
+    "STOPPED", "STRING_SHIFT", "TEXTS", "TOTALS", "scan_records",
 ]  # fmt: skip
 
 COUNTED, LEFT = -2, -3
@@ -38,8 +39,8 @@ NOT_WANTED = -1
 PLAN = 4
 """Words of a plan before those of its arguments."""
 DONE, FULL, STOPPED = range(3)
-ROWS, TEXTS, RECORDS, PLACE, FIRST_TIME, LAST_TIME = range(6)
-TOTALS = 6
+ROWS, TEXTS, RECORDS, PLACE, FIRST_TIME, LAST_TIME, PROCESS, LAST_PLACE = range(8)
+TOTALS = 8
 STRING_SHIFT = 16
 """A string that is not known is its place in the block, shifted by this, plus its size."""
 KNOWN_SLOTS, SLOT, PROBES, KNOWN_SIZE = 1024, 4, 4, 16
@@ -54,6 +55,7 @@ SIGNATURE = (
 )  # fmt: skip
 
 _0, _1 = np.uint64(0), np.uint64(1)
+_MOST_AHEAD = np.int64(STEP_NS)
 _LOW_HALF = np.uint64(0xFFFFFFFF)
 _SLOT_SHIFT, _STRING_SHIFT = np.uint64(SLOT_SHIFT), np.uint64(STRING_SHIFT)
 
@@ -139,7 +141,9 @@ def scan_records(
     `counts` the records of each of `ids` ids.
 
     `totals` is read and written: rows and texts so far, records before the next one, the place to go on from (written
-    only), time of the first record (written if it comes by) and of the last.
+    only), time of the first record (written if it comes by) and of the last, the process of the records, where that is
+    known (read only), the place of the last record (written if there was one). A record whose time is earlier than that
+    of the one before it, or much later, is left to the Python path, and so is one of another process.
 
     Returns `DONE` where what follows does not stand whole in the block, `FULL`, or `STOPPED` before an item that is
     left to the Python path.
@@ -157,6 +161,13 @@ def scan_records(
             status = STOPPED
             break
         if end > size:
+            break
+        now = np.int64(word(b, start + 8))
+        process = half(b, start + 20)
+        if (records != 0 and (now < last_time or now > last_time + _MOST_AHEAD)) or (
+            threaded != 0 and process != 0 and process != totals[PROCESS]
+        ):
+            status = STOPPED
             break
         row = first_plan[np.int64(number)]
         if row != COUNTED:
@@ -179,8 +190,8 @@ def scan_records(
                 codes[n] = np.int64(plan[row])
                 record[n] = records
                 place[n] = base + k
-                time[n] = np.int64(word(b, start + 8))
-                tid[n] = half(b, start + 20) if threaded != 0 else np.int64(-1)
+                time[n] = now
+                tid[n] = process if threaded != 0 else np.int64(-1)
                 at = start + RECORD_HEADER
                 if plan[row + 2] == 0:
                     texted = take_strings(b, at, plan, row, known, args, n * width, texts, texted)
@@ -189,7 +200,8 @@ def scan_records(
                         args[n * width + i] = word(b, at + 8 * i)
                 n += 1
         counts[np.int64(number)] += 1
-        last_time = np.int64(word(b, start + 8))
+        last_time = now
+        totals[LAST_PLACE] = base + k
         if records == 0:
             totals[FIRST_TIME] = last_time
         records += 1

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from traceview.plot.canvas import Canvas
 from traceview.plot.text import drawable, fitting, text_width
-from traceview.plot.theme import text_on
+from traceview.plot.theme import HATCHES, text_on
 from traceview.scene import Call, Instant
 
 __all__ = ["draw_bands", "draw_calls", "draw_instants", "draw_lanes"]
@@ -129,13 +129,30 @@ def _write_instant(
 
 
 def draw_bands(canvas: Canvas) -> None:
-    """Draw what is on for a while: drained sections hatched one way, disabled external events the other."""
+    """Draw what is on for a while: drained sections, disabled external events, gaps, each hatched in its own way."""
     for number, band in enumerate(canvas.scene.bands):
         top, height = canvas.row(band.lane, 0)
         colour = canvas.theme.bands[band.kind]
         box = Rectangle(
             (canvas.x(band.begin_ns), top), (band.end_ns - band.begin_ns) / 1000, height,
-            facecolor=canvas.theme.paper, edgecolor=colour, hatch="////" if band.kind == "drained" else "\\\\\\\\",
+            facecolor=canvas.theme.paper, edgecolor=colour, hatch=HATCHES[band.kind],
             linewidth=0.7, zorder=2, gid=f"band-{number}",
         )  # fmt: skip
         canvas.axes.add_patch(box)
+    _write_gaps(canvas)
+
+
+def _write_gaps(canvas: Canvas) -> None:
+    """Write the cause and size of each gap behind its band, where the one before it leaves room."""
+    points = canvas.size.font * 0.9
+    free = canvas.left
+    for number, band in enumerate(canvas.scene.bands):
+        left = canvas.x(band.end_ns)
+        words = drawable(band.title.removeprefix("gap: ").partition(":")[0])
+        width = text_width(words, points) * canvas.per_point
+        if left + width > canvas.x(canvas.scene.end_ns):
+            left = canvas.x(band.begin_ns) - width
+        if band.kind == "gap" and left >= free:
+            top, height = canvas.row(band.lane, 0)
+            canvas.write(left, top + height / 2, words, f"gap-{number}", fontsize=points, zorder=5)
+            free = left + width

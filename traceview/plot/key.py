@@ -13,7 +13,7 @@ from matplotlib.transforms import Affine2D, Affine2DBase, ScaledTranslation, Tra
 from traceview.plot.layout import Layout, Size
 from traceview.plot.marks import MOST_ARROWS
 from traceview.plot.text import FAMILY, drawable, text_width, wrapped
-from traceview.plot.theme import Theme
+from traceview.plot.theme import HATCHES, Theme
 from traceview.report.style import duration
 from traceview.scene import Letter, Scene
 
@@ -23,7 +23,7 @@ _CALL_WORDS = {
     "iteration": "main_loop_wait", "dispatch": "aio_ctx_dispatch", "poll": "aio_poll",
     "iohandler_poll": "qemu_iohandler_poll", "bh": "BH", "notifier": "notifier read", "exit": "exit of a job",
 }  # fmt: skip
-_BAND_WORDS = {"drained": "drained", "external-off": "external events off"}
+_BAND_WORDS = {"drained": "drained", "external-off": "external events off", "gap": "gap in the trace"}
 _NOTES = 2
 """So many lines are kept free for notes that are known only when all is drawn."""
 
@@ -41,7 +41,7 @@ class Swatch:
         if self.part == "call":
             return {"facecolor": theme.calls[self.kind], "linewidth": 0}
         if self.part == "band":
-            hatch = "//////" if self.kind == "drained" else "\\\\\\\\\\\\"
+            hatch = HATCHES[self.kind] + HATCHES[self.kind][:2]
             return {"facecolor": theme.paper, "edgecolor": theme.bands[self.kind], "hatch": hatch, "linewidth": 0.6}
         if self.part == "window":
             return {"facecolor": theme.window, "edgecolor": theme.grid, "linewidth": 0.4}

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 
 from traceview.errors import UnknownNameError, nearest
 
-__all__ = ["THEMES", "Theme", "contrast", "text_on", "theme_by_name"]
+__all__ = ["HATCHES", "THEMES", "Theme", "contrast", "text_on", "theme_by_name"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ _LIGHT = Theme(
         "iteration": "#d9d9d9", "dispatch": "#56b4e9", "poll": "#f0e442", "iohandler_poll": "#9ad0ef",
         "bh": "#cc79a7", "notifier": "#009e73", "exit": "#4d4d4d",
     },
-    bands={"drained": "#e69f00", "external-off": "#0072b2"},
+    bands={"drained": "#e69f00", "external-off": "#0072b2", "gap": "#b3261e"},
     request="#0072b2", breaks="#d55e00", pale="#94b6cb",
     verdicts={"violated": "#d55e00", "guarded": "#0072b2", "clean": "#009e73", "inconclusive": "#cc79a7"},
 )  # fmt: skip
@@ -57,10 +57,12 @@ _DARK = Theme(
         "iteration": "#5b5f69", "dispatch": "#56b4e9", "poll": "#f0e442", "iohandler_poll": "#9ad0ef",
         "bh": "#cc79a7", "notifier": "#14b88a", "exit": "#e4e4e4",
     },
-    bands={"drained": "#e69f00", "external-off": "#56b4e9"},
+    bands={"drained": "#e69f00", "external-off": "#56b4e9", "gap": "#ff8a80"},
     request="#56b4e9", breaks="#f0762b", pale="#44566b",
     verdicts={"violated": "#f0762b", "guarded": "#56b4e9", "clean": "#14b88a", "inconclusive": "#cc79a7"},
 )  # fmt: skip
+HATCHES: Mapping[str, str] = {"drained": "////", "external-off": "\\\\\\\\", "gap": "xxxx"}
+"""How bands are hatched, by their kind."""
 THEMES: Mapping[str, Theme] = {t.name: t for t in (_LIGHT, _DARK)}
 
 

@@ -17,6 +17,7 @@ from traceview.fingerprints import digest_of
 from traceview.report.escape import printable
 from traceview.report.facts import breaking_mark, headline
 from traceview.report.paths import relative_path
+from traceview.report.style import file_and_line
 
 __all__ = ["gitlab_json"]
 
@@ -35,15 +36,15 @@ def gitlab_json(result: ScanResult, *, root: Path | None = None) -> str:
 
 def _issue(result: ScanResult, finding: Finding, fingerprint: str, root: Path | None) -> dict[str, Any]:
     window = result.windows[finding.window]
-    mark = breaking_mark(finding, window)
+    path, line = file_and_line(result.traces[window.trace], breaking_mark(finding, window))
     return {
         "description": headline(finding),
         "check_name": finding.rule,
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.severity],
         "location": {
-            "path": printable(relative_path(result.traces[window.trace].path, root)),
-            "lines": {"begin": mark.line if mark is not None and mark.line else 1},
+            "path": printable(relative_path(path, root)),
+            "lines": {"begin": line or 1},
         },
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from traceview.detect.witness import surroundings
+from traceview.events import Gap
 from traceview.findings import Finding, ScanResult, Window
 from traceview.losses import Losses, LostExtent
 from traceview.report.escape import printable
@@ -57,10 +58,10 @@ class Picture:
     partial: bool = False
 
 
-def picture_of(window: Window, timeline: Timeline) -> Picture:
-    """Return what surrounds a window, of the records around it."""
+def picture_of(window: Window, timeline: Timeline, gaps: Sequence[Gap] = ()) -> Picture:
+    """Return what surrounds a window, of the records around it and the gaps of its trace."""
     witness = window.witness if window.witness is not None else surroundings(window, [timeline.table])
-    return Picture(build_scene(timeline, window), witness, is_long(window))
+    return Picture(build_scene(timeline, window, gaps=gaps), witness, is_long(window))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from traceview.findings import (
 )
 from traceview.report.escape import valid_text
 from traceview.rules.standing import Standing
+from traceview.source.rotated import Member
+from traceview.timeline.lives import Life
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
 from traceview.vocabulary import Dating
@@ -92,6 +94,7 @@ def _window(index: int, window: Window) -> dict[str, Any]:
         "lost": [{"offset_bytes": e.offset, "length_bytes": e.length} for e in window.lost],
         "rewritten_bytes": window.rewritten_bytes,
         "device_kind": window.device_kind or None,
+        "life": window.life,
     }
 
 
@@ -164,6 +167,8 @@ def _gap(gap: Gap) -> dict[str, Any]:
         "byte_offset": gap.byte_offset,
         "line": gap.line or None,
         "count": gap.count,
+        "size_bytes": gap.size_bytes,
+        "end_byte_offset": gap.end_byte_offset,
         "text": gap.text,
     }
 
@@ -175,6 +180,20 @@ def _dating(dating: Dating) -> dict[str, Any]:
         "reason": dating.reason,
         "since": span.since if span is not None else None,
         "until": span.until if span is not None else None,
+    }
+
+
+def _life(life: Life) -> dict[str, Any]:
+    return {"process": life.process, "first_record": life.first_record, "last_record": life.last_record}
+
+
+def _member(member: Member) -> dict[str, Any]:
+    return {
+        "path": member.path,
+        "first_line": member.first_line,
+        "first_byte_offset": member.first_byte,
+        "thread": member.thread,
+        "left_out": member.left_out or None,
     }
 
 
@@ -198,6 +217,9 @@ def _trace(trace: TraceSummary) -> dict[str, Any]:
         "digest": trace.digest,
         "host": trace.host,
         "vm": trace.vm,
+        "lives": [_life(life) for life in trace.lives],
+        "members": [_member(m) for m in trace.members],
+        "notes": trace.notes,
     }
 
 

@@ -18,6 +18,7 @@ from traceview.report.judged import enable_words, not_judged, open_windows
 from traceview.report.paths import relative_path
 from traceview.report.style import SEVERITY_WORDS, Style, place, plural
 from traceview.report.text import finding_lines, subject_words
+from traceview.timeline.marks import Mark
 
 __all__ = ["MOST_TOLD", "markdown_lines"]
 
@@ -74,7 +75,7 @@ def _table(result: ScanResult, paths: Sequence[str]) -> Iterator[str]:
         identity = finding.fingerprint.identity if finding.fingerprint is not None else ""
         cells = (
             str(number), severity + (", suppressed" if finding.suppression is not None else ""), code(finding.rule),
-            code(subject_words(window)), code(paths[window.trace]), place(mark) if mark is not None else "",
+            code(subject_words(window)), code(paths[window.trace]), _placed(mark),
             code(identity),
         )  # fmt: skip
         yield f"| {' | '.join(_cell(c) for c in cells)} |"
@@ -82,6 +83,13 @@ def _table(result: ScanResult, paths: Sequence[str]) -> Iterator[str]:
         yield ""
         yield f"{len(result.findings) - MOST_TOLD} more are not told here."
     yield ""
+
+
+def _placed(mark: Mark | None) -> str:
+    """Return where a record stands; where a file is named, as code: its name may be anything."""
+    if mark is None:
+        return ""
+    return code(place(mark)) if mark.place else place(mark)
 
 
 def _cell(text: str) -> str:

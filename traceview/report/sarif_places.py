@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from traceview.findings import TraceSummary
-from traceview.formats.simpletrace_walk import RECORD_HEADER
+from traceview.formats.simpletrace_items import RECORD_HEADER
 from traceview.report.escape import printable
 from traceview.report.paths import relative_path
 from traceview.report.sarif_words import message
+from traceview.report.style import file_and_line, files_of
 from traceview.timeline.marks import Mark
 
 __all__ = ["ROOTS", "Functions", "Places", "context_place"]
@@ -24,8 +25,8 @@ ROOTS = {
     _QEMU_ROOT: "the top of QEMU's source tree",
 }
 """What relative paths begin at, and what that is. Consumers put their own folders in its place."""
-_TEXT = ("log",)
-"""The formats whose records are lines."""
+_BINARY = ("ctf", "simpletrace")
+"""The formats whose records are no lines."""
 _NAMES = re.compile(r"([\w./-]+\.[ch]): (\w+(?:, \w+)*)")
 
 
@@ -39,27 +40,29 @@ class Places:
         self._traces = traces
         self._root = root
         self._index: dict[str, int] = {}
-        for trace in traces:
-            self._index.setdefault(trace.path, len(self._index))
-        self._locations = [{**self.uri(t.path), "index": self._index[t.path]} for t in traces]
+        for path in (p for t in traces for p in files_of(t)):
+            self._index.setdefault(path, len(self._index))
 
     def artifacts(self) -> list[dict[str, Any]]:
         """Return the artifacts of the run: each file that was read, once."""
-        first: dict[str, int] = {}
-        for number, trace in enumerate(self._traces):
-            first.setdefault(trace.path, number)
-        return [self._artifact(number) for number in first.values()]
+        first: dict[str, TraceSummary] = {}
+        for trace in self._traces:
+            for path in files_of(trace):
+                first.setdefault(path, trace)
+        return [self._artifact(path, trace) for path, trace in first.items()]
 
-    def _artifact(self, number: int) -> dict[str, Any]:
-        trace = self._traces[number]
+    def _located(self, path: str) -> dict[str, Any]:
+        return {**self.uri(path), "index": self._index[path]}
+
+    def _artifact(self, path: str, trace: TraceSummary) -> dict[str, Any]:
         known = {
             "format": trace.format, "qemu": trace.dating.text, "events": trace.events, "digest": trace.digest,
             "host": printable(trace.host), "vm": printable(trace.vm),
         }  # fmt: skip
         return {
-            "location": self._locations[number],
+            "location": self._located(path),
             "roles": ["analysisTarget"],
-            "mimeType": "text/plain" if trace.format in _TEXT else "application/octet-stream",
+            "mimeType": "application/octet-stream" if trace.format in _BINARY else "text/plain",
             "properties": {name: value for name, value in known.items() if value not in (None, "")},
         }
 
@@ -81,7 +84,8 @@ class Places:
         """
         summary = self._traces[trace]
         place: dict[str, Any] = {} if number is None else {"id": number}
-        place["physicalLocation"] = {"artifactLocation": self._locations[trace], "region": _region(summary, mark)}
+        path, line = file_and_line(summary, mark)
+        place["physicalLocation"] = {"artifactLocation": self._located(path), "region": _region(summary, mark, line)}
         if logical:
             place["logicalLocations"] = list(logical)
         if words:
@@ -89,10 +93,10 @@ class Places:
         return place
 
 
-def _region(trace: TraceSummary, mark: Mark | None) -> dict[str, int]:
+def _region(trace: TraceSummary, mark: Mark | None, line: int) -> dict[str, int]:
     """Return the line of a record, or the bytes of a binary record's head: how long all of it is nobody has kept."""
-    if trace.format in _TEXT:
-        return {"startLine": mark.line if mark is not None and mark.line else 1}
+    if trace.format not in _BINARY:
+        return {"startLine": line or 1}
     return {"byteOffset": mark.byte_offset if mark is not None else 0, "byteLength": RECORD_HEADER}
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from traceview.events import NO_TIME
-from traceview.findings import Severity, Shape, Window
+from traceview.findings import Severity, Shape, TraceSummary, Window
+from traceview.report.escape import printable
+from traceview.source.rotated import Member
 from traceview.timeline.marks import Mark
 
-__all__ = ["Style", "duration", "place", "plural", "shape_words"]
+__all__ = [
+    "Style", "duration", "file_and_line", "files_of", "place", "place_in", "place_of", "plural", "shape_words",
+]  # fmt: skip
 
 _CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 SHAPE_WORDS = {
@@ -54,8 +60,51 @@ def offset_from(mark: Mark, origin: Mark) -> str:
 
 
 def place(mark: Mark) -> str:
-    """Return where a record stands: its line, or its byte in a binary file."""
+    """Return where a record stands: its line, or its byte in a binary file; with its file where there are several."""
+    if mark.place:
+        return printable(mark.place)
     return f"line {mark.line}" if mark.line else f"byte {mark.byte_offset}"
+
+
+def files_of(trace: TraceSummary) -> list[str]:
+    """Return the paths of the files that were read of a trace."""
+    return [m.path for m in trace.members if not m.left_out] or [trace.path]
+
+
+def file_and_line(trace: TraceSummary, mark: Mark | None) -> tuple[str, int]:
+    """Return in which file of a trace a record stands, and in which line there: 0 without lines, and for None."""
+    if mark is None:
+        return files_of(trace)[0] if trace.members else trace.path, 0
+    member = _member(trace.members, mark.line, mark.tid)
+    if member is None:
+        return trace.path, mark.line
+    return member.path, mark.line - member.first_line + 1 if mark.line else 0
+
+
+def _member(members: Sequence[Member], line: int, thread: int | None) -> Member | None:
+    """Return the file in which a line stands, of a rotated log, or whose thread it is; None where that is not known."""
+    read = [m for m in members if not m.left_out]
+    if read and read[0].thread is not None:
+        return next((m for m in read if m.thread == thread), None)
+    begun = [m for m in read if m.first_line <= line]
+    return begun[-1] if line and begun else None
+
+
+def place_in(members: Sequence[Member], mark: Mark) -> str:
+    """Return where a record stands, with its file where the trace lies in several: its `members`."""
+    member = _member(members, mark.line, mark.tid)
+    if mark.place or member is None:
+        return place(mark)
+    line = f"line {mark.line - member.first_line + 1}" if mark.line else f"byte {mark.byte_offset}"
+    return printable(f"{member.path.rpartition('/')[2]} {line}")
+
+
+def place_of(members: Sequence[Member], line: int, byte_offset: int) -> str:
+    """Return where a line, or a byte where there are none, stands; of a rotated log with the file that it is in."""
+    member = _member(members, line, None)
+    if member is None:
+        return f"line {line}" if line else f"byte {byte_offset}"
+    return printable(f"{member.path.rpartition('/')[2]} line {line - member.first_line + 1}")
 
 
 def plural(count: int, word: str) -> str:

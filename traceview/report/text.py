@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from traceview.findings import (
     Evidence,
@@ -27,10 +27,12 @@ from traceview.report.style import (
     duration,
     offset_from,
     place,
+    place_of,
     plural,
     shape_words,
 )
 from traceview.rules import EXIT_RULE
+from traceview.timeline.lives import Life
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import pointer
 
@@ -38,6 +40,7 @@ __all__ = [
     "closing_words",
     "filed_words",
     "finding_lines",
+    "life_words",
     "opening_words",
     "request_words",
     "scan_lines",
@@ -53,6 +56,8 @@ _OPENINGS = {
 """What the opening of a window is, behind the event that shows it, by the word of the rule."""
 _SWITCHES = ("job_exit", "job_switched", "job_moved_on", "job_ended")
 """The closings at which the guest is moved, or has been."""
+MOST_NAMED = 5
+"""So many files, or lives, of a trace are named."""
 _SUMMARY_ORDER = (Verdict.CLEAN, Verdict.GUARDED, Verdict.VIOLATED, Verdict.INCONCLUSIVE)
 
 
@@ -79,15 +84,17 @@ def scan_lines(
             continue
         if several or named:
             yield style.paint(printable(trace.path), "bold")
+        yield from _made_of(trace, style)
         for number, finding in enumerate(result.findings, 1):
             window = result.windows[finding.window]
             if window.trace == index and not (only_news and not finding.is_news):
-                yield from finding_lines(number, finding, window, style)
+                yield from finding_lines(number, finding, window, style, trace.lives)
         own = [w for w in result.windows if w.trace == index]
         yield from _inconclusive_lines([w for w in own if result.must_judge(w)], style)
         for unjudged in trace.unjudged:
             yield from _unjudged_lines(unjudged, style)
         yield from _gap_lines(trace, style)
+        yield from (f"{style.paint('note', 'yellow')}: {printable(note)}" for note in trace.notes)
         yield from _refused_lines(trace, style)
         if several:
             yield "  " + "\n  ".join(_summary(own, style))
@@ -112,14 +119,44 @@ def _untold(result: ScanResult, telling: Collection[int], style: Style) -> Itera
         yield f"{style.paint('inconclusive', 'yellow')}: {of}, which traceview scan PATH tells of: {names}"
 
 
-def finding_lines(number: int, finding: Finding, window: Window, style: Style) -> Iterator[str]:
-    """Yield one finding: what it is, and the points (a), (b), (c) of its window."""
+def _made_of(trace: TraceSummary, style: Style) -> Iterator[str]:
+    """Yield which files a trace lies in, and which QEMUs wrote it, where these are several."""
+    read = [m for m in trace.members if not m.left_out]
+    if trace.members:
+        names = ", ".join(printable(m.path.rpartition("/")[2]) for m in read[:MOST_NAMED])
+        more = " …" if len(read) > MOST_NAMED else ""
+        yield f"{style.paint('files', 'bold')}: {len(read)} read as one trace: {names}{more}"
+    for member in trace.members:
+        if member.left_out:
+            yield f"{style.paint('note', 'yellow')}: {printable(member.path)} is left out: {printable(member.left_out)}"
+    if len(trace.lives) > 1:
+        named = [f"process {life.process}" for life in trace.lives[:MOST_NAMED] if life.process is not None]
+        more = " …" if len(trace.lives) > MOST_NAMED else ""
+        words = f": {', '.join(named)}{more}" if named else ""
+        yield f"{style.paint('lives of QEMU', 'bold')}: {len(trace.lives)}{words}"
+
+
+def life_words(window: Window, lives: Sequence[Life]) -> str:
+    """Return of which of several QEMUs a window is; ``""`` where one wrote all of the trace."""
+    if len(lives) < 2:
+        return ""
+    process = lives[window.life].process
+    named = f", process {process}" if process is not None else ""
+    return f"life {window.life + 1} of {len(lives)} in this trace{named}"
+
+
+def finding_lines(
+    number: int, finding: Finding, window: Window, style: Style, lives: Sequence[Life] = ()
+) -> Iterator[str]:  # fmt: skip
+    """Yield one finding: what it is, and the points (a), (b), (c) of its window; `lives` are those of its trace."""
     possible = "" if finding.certain else "POSSIBLE "
     mark = style.paint(f"✗ {possible}{SEVERITY_WORDS[finding.severity]}", SEVERITY_COLOUR[finding.severity], "bold")
     label = f" · {printable(finding.label)}" if finding.label else ""
     yield f"{mark}  {subject_words(window)}   [{number}] {finding.rule}{label} · {window.evidence.value}"
     if window.about:
         yield f"  by stand-ins of {printable(window.about)}"
+    if len(lives) > 1:
+        yield f"  {life_words(window, lives)}"
     yield f"  window {duration(window.duration_ns)}{_loop(window)}{_shape(window)}"
     opened = window.open
     if opened is not None:
@@ -266,8 +303,10 @@ def _unjudged_lines(unjudged: Unjudged, style: Style) -> Iterator[str]:
 
 def _gap_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
     for gap in trace.gaps[:3]:
-        where = f"line {gap.line}" if gap.line else f"byte {gap.byte_offset}"
-        yield f"{style.paint('gap', 'yellow')} at {where}: {printable(gap.text)}"
+        where = place_of(trace.members, gap.line, gap.byte_offset)
+        told = gap.size_bytes is None or str(gap.size_bytes) in gap.text
+        size = "" if told else f" ({gap.size_bytes} B)"
+        yield f"{style.paint('gap', 'yellow')} at {where}: {printable(gap.text)}{size}"
     if len(trace.gaps) > 3:
         yield f"{style.paint('gap', 'yellow')}: {len(trace.gaps) - 3} more (see --format json)"
 
@@ -275,7 +314,8 @@ def _gap_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
 def _refused_lines(trace: TraceSummary, style: Style) -> Iterator[str]:
     for refused in trace.refused:
         first, *rest = refused.explanation.split("\n")
-        yield f"{style.paint('refused', 'yellow')} at line {refused.line}: {printable(first)}"
+        where = place_of(trace.members, refused.line, refused.byte_offset)
+        yield f"{style.paint('refused', 'yellow')} at {where}: {printable(first)}"
         yield from (f"  {printable(line)}" for line in rest)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from traceview.errors import MissingEventsError, UnknownNameError
 from traceview.findings import ScanResult, Window
 from traceview.report.escape import printable
-from traceview.report.style import Style, offset_from, place, plural
+from traceview.report.style import Style, offset_from, place_in, plural
 from traceview.report.text import finding_lines
+from traceview.source.rotated import Member
 from traceview.timeline.marks import Mark
 from traceview.timeline.nesting import Frame, Nesting, build_nesting
 from traceview.vocabulary import Meaning, MeaningTable, Row
@@ -37,21 +38,23 @@ def tree_lines(result: ScanResult, number: int, style: Style, *, whole: bool) ->
     window = result.windows[finding.window]
     if window.witness is None:
         raise MissingEventsError(f"finding {number} was scanned without its surroundings")
-    yield from finding_lines(number, finding, window, style)
+    yield from finding_lines(number, finding, window, style, result.traces[window.trace].lives)
     yield ""
-    contexts = result.traces[window.trace].contexts
+    trace = result.traces[window.trace]
     hint = "; --all shows them"
-    for _, text in tree_rows(window, window.witness, contexts, style, whole=whole, hint=hint):
+    for _, text in tree_rows(
+        window, window.witness, trace.contexts, style, whole=whole, hint=hint, members=trace.members
+    ):  # fmt: skip
         yield text
 
 
 def tree_rows(
     window: Window, table: MeaningTable, contexts: dict[int, str], style: Style, *, whole: bool,
-    hint: str = "",
+    hint: str = "", members: Sequence[Member] = (),
 ) -> Iterator[tuple[int | None, str]]:  # fmt: skip
     """Yield the lines of the tree of a window, each with the number of its record (None for a line about the tree).
 
-    `hint` stands behind the words that some records are not shown.
+    `hint` stands behind the words that some records are not shown; `members` are the files of the trace.
     """
     nesting = build_nesting(table, contexts)
     letters = _letters(window)
@@ -65,7 +68,7 @@ def tree_rows(
         if row.meaning not in _CLOSERS or row.record in letters:
             drawn.append((i, _call(row, nesting.inner[i], letters, contexts, threads=threads)))
     width = min(max((len(text) for _, text in drawn), default=0), WIDEST)
-    places = max((len(place(Mark.of(table.row(i)))) for i, _ in drawn), default=0)
+    places = max((len(place_in(members, Mark.of(table.row(i)))) for i, _ in drawn), default=0)
     texts = dict(drawn)
     last = -1
     for i in shown:
@@ -76,7 +79,7 @@ def tree_rows(
             mark = Mark.of(table.row(i))
             letter = letters.get(mark.record)
             painted = style.paint(texts[i], *(("red", "bold") if letter == "(b)" else ("bold",) if letter else ()))
-            when = f"{place(mark):<{places}}{offset_from(mark, origin):>11}"
+            when = f"{place_in(members, mark):<{places}}{offset_from(mark, origin):>11}"
             yield mark.record, f"{painted}{' ' * (width - len(texts[i]))}  {when}".rstrip()
     if len(shown) < len(rows):
         hidden = len(rows) - len(shown)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from traceview.events import NO_THREAD, NO_TIME
+from traceview.events import NO_THREAD, NO_TIME, Gap
 from traceview.findings import Window
+from traceview.scene.gaps import GAP_LANE, gap_bands
 from traceview.scene.model import (
     Arrow,
     Band,
@@ -54,14 +55,14 @@ _CALLED = {
 
 def build_scene(
     timeline: Timeline, window: Window | None = None, *, title: str = "", subtitle: str = "",
-    span_ns: tuple[int, int] | None = None,
+    span_ns: tuple[int, int] | None = None, gaps: Sequence[Gap] = (),
 ) -> Scene:  # fmt: skip
-    """Return the scene of a run of records, around a window or of all of them.
+    """Return the scene of a run of records, around a window or of all of them, with the `gaps` of the trace.
 
     `span_ns` is what to draw, by the trace's clock; by default the window with a margin. Calls, bands and requests that
     reach beyond it are cut at its edges.
     """
-    return _Builder(timeline, window).scene(title, subtitle, span_ns)
+    return _Builder(timeline, window, gaps).scene(title, subtitle, span_ns)
 
 
 def records_around(window: Window | None) -> tuple[int, int]:
@@ -107,8 +108,9 @@ def _lanes(timeline: Timeline) -> Iterable[tuple[Frame | None, int]]:
 class _Builder:
     """Gathers the parts of one scene."""
 
-    def __init__(self, timeline: Timeline, window: Window | None) -> None:
+    def __init__(self, timeline: Timeline, window: Window | None, gaps: Sequence[Gap] = ()) -> None:
         self._timeline = timeline
+        self._gaps = gaps
         self._table = timeline.table
         self._names: NameTracker = timeline.names
         self._window = window
@@ -129,7 +131,7 @@ class _Builder:
         rows = self._table.rows(self._table.where(*_INSTANTS))
         instants = [self._instant(Mark.of(row), row.text()) for row in rows]
         scene.instants = [i for i in instants if begin <= i.ts_ns <= end]
-        bands = [*self._drained(end), *self._external_off(end)]
+        bands = [*self._missing((begin, end)), *self._drained(end), *self._external_off(end)]
         scene.bands = [_clipped(b, begin, end) for b in bands if b.begin_ns <= end and b.end_ns >= begin]
         scene.requests = self._requests(begin, end)
         scene.letters = [x for x in self._letters(scene.requests) if begin <= x.ts_ns <= end]
@@ -227,6 +229,12 @@ class _Builder:
     def _instant(self, mark: Mark, text: str) -> Instant:
         lane, depth = self._place(mark)
         return Instant(lane, depth, text, self._clock.at(mark), mark.record, mark.line)
+
+    def _missing(self, span_ns: tuple[int, int]) -> Iterable[Band]:
+        """Yield where the trace is known to lack something."""
+        lane = self._lane(LaneKind.STATE, GAP_LANE, GAP_LANE) if self._gaps else 0
+        records = self._table.record.tolist()
+        return gap_bands(self._gaps, records, lambda row: self._clock.at(self._mark(row)), span_ns, lane)
 
     def _drained(self, end_ns: int) -> Iterable[Band]:
         sections = list(drained_sections(self._table))

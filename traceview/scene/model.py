@@ -16,7 +16,7 @@ class LaneKind(enum.StrEnum):
     THREAD = "thread"
     """A thread or process, or an IOThread told by its context: calls nest in it."""
     STATE = "state"
-    """Something that is on or off: a node that is drained, a context that serves no external events."""
+    """Something that is on or off: a node that is drained, a context without external events, gaps of the trace."""
     DEVICE = "device"
     """A guest's disk: its requests."""
 
@@ -64,7 +64,10 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A time in which a node is drained, or a context serves no external events. `kind` is drained or external-off."""
+    """A time in which a node is drained, a context serves no external events, or the trace lacks something.
+
+    `kind` is drained, external-off or gap.
+    """
 
     lane: int
     kind: str

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
 
 from traceview.errors import TraceNotFoundError, TraceReadError
-from traceview.source.raw import RawBytes
+from traceview.source.raw import RawBytes, Unread
 from traceview.source.stream import Stream
 
 __all__ = ["DEFAULT_CHUNK", "HEAD_BYTES", "STDIN", "ByteSource", "ReadInto"]
@@ -34,7 +34,10 @@ class ByteSource:
     detection. With `max_bytes`, reading stops after that many (unpacked) bytes.
 
     `cut` says why the last reading, or look at the head, ended before the trace did: a compressed file that ends early
-    or is damaged, or `max_bytes`; "" if it did not. `damaged` says that what was delivered before may be wrong, too.
+    or is damaged, a file that became shorter meanwhile, a disk error, or `max_bytes`; "" if it did not. `cause` is the
+    cause of the gap that this is (`traceview.events.CAUSES`), `missing` how many bytes are missing, where that is
+    known. `damaged` says that what was delivered before may be wrong, too. `unread` is what the system could not read
+    in the middle: zeros were given for it.
     """
 
     def __init__(self, path: str | Path, *, chunk_bytes: int = DEFAULT_CHUNK, max_bytes: int | None = None) -> None:
@@ -45,8 +48,7 @@ class ByteSource:
         self.path = str(path)
         self.chunk_bytes = chunk_bytes
         self.max_bytes = max_bytes
-        self.cut = ""
-        self.damaged = False
+        self._forget()
         self.on_bytes: Callable[[int], None] | None = None
         """Called as the bytes are read with how many of the file's it were, compressed if it is (for progress)."""
         self.once = self.is_stdin or _is_pipe(self.path)
@@ -55,6 +57,19 @@ class ByteSource:
         self._kept_head: bytes | None = None
         self._compression: str | None = None
         self._used = False
+
+    def _forget(self) -> None:
+        """Begin anew with what is known of the end."""
+        self.cut = ""
+        self.cause = "cut"
+        self.missing: int | None = None
+        self.damaged = False
+        self.unread: Sequence[Unread] = ()
+
+    def _learn(self, stream: Stream) -> None:
+        """Take over what an opened stream knows of its end."""
+        self.cut, self.cause, self.missing = stream.cut, stream.cause, stream.missing
+        self.damaged, self.unread = stream.damaged, stream.unread
 
     @property
     def absolute(self) -> str:
@@ -92,29 +107,48 @@ class ByteSource:
     def head(self) -> bytes:
         """Return up to `HEAD_BYTES` first bytes, whatever `max_bytes` is, without using them up.
 
+        Where those are all zeros, they are the first that are not.
+
         Raises as `chunks` does.
         """
         if self._kept_head is not None:
             return self._kept_head
         if not self.once:
             with self._opened() as stream:
-                return self._first(stream)
+                head, zeros = self._first(stream)
+            if zeros:  # they are not to be passed over each time
+                self._kept_head = head
+            return head
         stream = self._begun()
         try:
-            self._kept_head = self._first(stream)
+            self._kept_head, zeros = self._first(stream)
         except TraceReadError:
             self._close(stream)
             raise
-        stream.give_back(self._kept_head)
+        stream.give_back(self._kept_head, zeros)
         self._stream = stream
         return self._kept_head
 
-    def _first(self, stream: Stream) -> bytes:
+    def _first(self, stream: Stream) -> tuple[bytes, int]:
+        """Return the first bytes, and how many zeros stand before them where there are more than a format may look at.
+
+        A log that was truncated while QEMU wrote it begins with a hole as long as it was.
+        """
         room = memoryview(bytearray(HEAD_BYTES))
-        got = stream.read_into(room)
-        if got < len(room):
-            self.cut, self.damaged = stream.cut, stream.damaged
-        return bytes(room[:got])
+        zeros = 0
+        while True:
+            got = stream.read_into(room)
+            head = bytes(room[:got])
+            if got < len(room):
+                self._learn(stream)
+            if got < len(room) or head.strip(b"\0"):
+                break
+            zeros += got
+        if zeros:
+            rest = head.lstrip(b"\0") or bytes(HEAD_BYTES)  # there is nothing else
+            zeros += len(head) - len(rest)
+            head = rest
+        return head, zeros
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in order, `chunk_bytes` at a time.
@@ -142,7 +176,7 @@ class ByteSource:
         if self.once and self._used:
             raise TraceReadError(f"{self.name} can be read only once: save it to a file first")
         self._used = True
-        self.cut, self.damaged = "", False
+        self._forget()
         with self._opened() as stream, stream.ahead():
             yield _Reading(self, stream).read_into
 
@@ -191,8 +225,8 @@ class _Reading:
     def read_into(self, view: memoryview) -> int:
         room = view if self._left is None else view[: self._left]
         got = self._stream.read_into(room)
-        if got < len(room):
-            self._source.cut, self._source.damaged = self._stream.cut, self._stream.damaged
+        if got < len(room) or self._stream.unread:
+            self._source._learn(self._stream)
         if self._left is not None and got:
             self._left -= got
             if self._left == 0:
@@ -203,8 +237,10 @@ class _Reading:
     def _stop(self) -> None:
         """Say what follows the last byte that is wanted: more, or nothing."""
         more = self._stream.read_into(memoryview(bytearray(1)))
-        text = f"stopped after {self._source.max_bytes} bytes (--max-bytes)"
-        self._source.cut, self._source.damaged = (text, False) if more else (self._stream.cut, self._stream.damaged)
+        self._source._learn(self._stream)
+        if more:
+            self._source.cut = f"stopped after {self._source.max_bytes} bytes (--max-bytes)"
+            self._source.cause, self._source.missing, self._source.damaged = "cut", None, False
 
     def _tell(self) -> None:
         taken, self._told = self._stream.taken - self._told, self._stream.taken

@@ -90,7 +90,8 @@ class Unpacker:
 
     `kind` is one of `compression_of`, `read` returns up to so many compressed bytes (none at their end), `name` is
     what people call the file. `cut` says at the end why it came early ("" where it did not), `damaged` that bytes which
-    were already given out may be wrong as well: a checksum stands behind what it speaks for.
+    were already given out may be wrong as well: a checksum stands behind what it speaks for; `early` that its bytes end
+    before it does.
     """
 
     def __init__(self, kind: str, read: Callable[[int], bytes], name: str) -> None:
@@ -104,7 +105,7 @@ class Unpacker:
         self._packed = self._unpacked = 0
         self._over = False
         self.cut = ""
-        self.damaged = False
+        self.damaged = self.early = False
 
     def read(self) -> bytes:
         """Return the next bytes, no more than `MOST_OUTPUT`; none at the end.
@@ -151,7 +152,7 @@ class Unpacker:
         if member.eof:
             self._input, self._member = member.unused_data.lstrip(b"\0"), None
         elif ended and not piece:
-            self._over = True
+            self._over = self.early = True
             self.cut = f"the {self._kind} stream ends early, after {self._unpacked} bytes unpacked"
         return piece
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from traceview.source.ahead import ReadAhead
 from traceview.source.packed import MAGIC_BYTES, Unpacker, compression_of
-from traceview.source.raw import RawBytes
+from traceview.source.raw import RawBytes, Unread
 
 __all__ = ["Stream"]
 
 LOT_BYTES = 1 << 20
 """How much is unpacked before it is handed from thread to thread."""
+_ZEROS = memoryview(bytes(1 << 20))
 Lot = tuple[list[bytes], int]
 """Unpacked pieces, and how many bytes of the file had been taken when they were made."""
 
@@ -37,7 +38,26 @@ class Stream:
     @property
     def cut(self) -> str:
         """Say at the end why it came early, "" where it did not."""
-        return self._unpacker.cut if self._unpacker is not None else ""
+        if self._unpacker is None:
+            return self._raw.cut
+        return f"{self._unpacker.cut}: {self._raw.cut}" if self._unpacker.cut and self._raw.cut else self._unpacker.cut
+
+    @property
+    def cause(self) -> str:
+        """The cause of the gap that this is."""
+        if self._raw.cut:
+            return self._raw.cause
+        return "compressed-early" if self._unpacker is not None and self._unpacker.early else "cut"
+
+    @property
+    def missing(self) -> int | None:
+        """How many bytes are missing then, where that is known."""
+        return self._raw.missing if self._unpacker is None else None
+
+    @property
+    def unread(self) -> Sequence[Unread]:
+        """What the system could not read; zeros were given for it."""
+        return self._raw.unread
 
     @property
     def damaged(self) -> bool:
@@ -58,10 +78,13 @@ class Stream:
             done += self._raw.read_into(view[done:])
         return done
 
-    def give_back(self, data: bytes) -> None:
-        """Make bytes the next ones again."""
+    def give_back(self, data: bytes, zeros: int = 0) -> None:
+        """Make bytes the next ones again, with so many zeros before them (which take no memory)."""
         if data:
             self._pieces.append(memoryview(data))
+        self._pieces += [_ZEROS] * (zeros // len(_ZEROS))
+        if zeros % len(_ZEROS):
+            self._pieces.append(_ZEROS[: zeros % len(_ZEROS)])
 
     def _refill(self) -> bool:
         """Fetch more unpacked pieces; say whether there are any."""

@@ -18,7 +18,14 @@ from dataclasses import dataclass, field
 from traceview.timeline.marks import Mark
 from traceview.vocabulary import Meaning, Row
 
-__all__ = ["Job", "JobTracker", "Step"]
+__all__ = ["MOST_JOBS", "Job", "JobTracker", "Step"]
+
+MOST_JOBS = 1000
+"""Jobs followed at once: the one that began first is taken for gone when another begins."""
+_MOST_DEVICES = 256
+"""BlockBackends that are remembered to have moved from one node to another: the last ones."""
+_MOST_COROUTINES = 16 * MOST_JOBS
+"""Coroutines of jobs that are known at once: the last ones."""
 
 _LIVING = (Meaning.JOB_LOOK, Meaning.JOB_BEFORE_DRAIN, Meaning.JOB_DEFERRED, Meaning.JOB_EXIT)
 """What only a job that has not left yet can do."""
@@ -122,6 +129,10 @@ class JobTracker:
         self._node_before: dict[int, int] = {}
         """The node that a BlockBackend's requests reached before the present one, where no attachment tells."""
         self._of_jobs: set[int] = set()
+        self._blks_on: dict[int, dict[int, None]] = {}
+        """By node, the BlockBackends that were ever known to be on it."""
+        self.left_out = 0
+        """How many jobs were taken for gone, as too many others had begun."""
         self._detached_seen = False
         self._told: list[Job] = []
         """Jobs that the monitor told to be complete, until a request shows where the guest is."""
@@ -180,10 +191,27 @@ class JobTracker:
             case _:
                 yield from self._progress(row)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the limits left out, in words."""
+        words = f"{self.left_out} jobs were not followed to their end: more than {MOST_JOBS} ran at once"
+        return [words] if self.left_out else []
+
     def finish(self) -> Iterator[Job]:
         """Yield the jobs that the trace leaves unfinished, in the order of their start."""
         yield from self.running.values()
         self.running = {}
+
+    def _put(self, blk: int, node: int) -> None:
+        """Note which node a BlockBackend is on."""
+        self._node_of[blk] = node
+        self._blks_on.setdefault(node, {})[blk] = None
+
+    def _make_room(self) -> Iterator[tuple[Step, Job]]:
+        """Take the job that began first for gone, where there are too many."""
+        if len(self.running) >= MOST_JOBS:
+            self.left_out += 1
+            yield from self._finished(next(iter(self.running.values())))
 
     def _enter(self, row: Row) -> None:
         job = self.subject = self.running.get(row.role("job"))
@@ -191,6 +219,8 @@ class JobTracker:
             return
         if row.role("coroutine"):
             self.coroutines[row.role("coroutine")] = job.key
+            if len(self.coroutines) > _MOST_COROUTINES:
+                del self.coroutines[next(iter(self.coroutines))]
         if job.start is not None and job.running is None:
             job.running = Mark.of(row)
         if job.before_drain and not job.drained:
@@ -212,9 +242,12 @@ class JobTracker:
             # Where attachments are not traced, the filter may have been reached already.
             job.devices = {
                 b: None
-                for b, n in self._node_of.items()
-                if node in (n, self._node_before.get(b)) and b not in self._of_jobs
+                for b in self._blks_on.get(node, ())
+                if b in self._node_of
+                and node in (self._node_of[b], self._node_before.get(b))
+                and b not in self._of_jobs
             }
+        yield from self._make_room()
         self.running[key] = self.subject = job
         if row.role("coroutine"):
             self.coroutines[row.role("coroutine")] = key
@@ -231,6 +264,7 @@ class JobTracker:
         if job is None:
             if row.meaning not in _LIVING:
                 return  # of another kind of job, or of one whose end alone is seen
+            yield from self._make_room()
             job = self.running[key] = Job(key)
         self.subject = job
         mark = Mark.of(row)
@@ -273,13 +307,14 @@ class JobTracker:
     def _attach(self, row: Row) -> Iterator[tuple[Step, Job]]:
         child, blk, node = row.role("child"), row.role("blk"), row.role("node")
         before = self._detached.pop(child, None)
-        self._node_of[blk] = node
+        self._put(blk, node)
         if before is None or before[0] != blk:
             return
         old = before[1]
         top, blks = self._moved.get(old, (0, []))
         if top == node:
             blks.append(blk)
+            del blks[:-_MOST_DEVICES]
         else:
             self._moved[old] = (node, [blk])
         mark = Mark.of(row)
@@ -300,7 +335,7 @@ class JobTracker:
         """Take a request that reaches another node than the last one of its BlockBackend (QEMU 2.8 to 2.11)."""
         blk, node, mark = row.role("blk"), row.role("node"), Mark.of(row)
         before = self._node_of.get(blk)
-        self._node_of[blk] = node
+        self._put(blk, node)
         if before is None:
             if self.running:
                 self._of_jobs.add(blk)  # a job's own, as far as one can tell
@@ -344,8 +379,9 @@ class JobTracker:
             job.target, job.pivoted = 0, None
 
     def _finished(self, job: Job) -> Iterator[tuple[Step, Job]]:
-        for tid, exits in self._exits.items():
-            self._exits[tid] = [j for j in exits if j is not job]
+        if job.exit is not None:
+            exits = {tid: [j for j in jobs if j is not job] for tid, jobs in self._exits.items()}
+            self._exits = {tid: jobs for tid, jobs in exits.items() if jobs}
         if self.running.get(job.key) is job:
             del self.running[job.key]
             self.coroutines = {co: key for co, key in self.coroutines.items() if key != job.key}

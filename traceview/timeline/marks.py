@@ -13,7 +13,10 @@ __all__ = ["Mark"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where and when one record stands; `line` is 0 in binary files, `ts_ns` is `NO_TIME` where absent."""
+    """Where and when one record stands; `line` is 0 in binary files, `ts_ns` is `NO_TIME` where absent.
+
+    `place` is where it stands in words, where the trace lies in several files (trace text: file names are in it).
+    """
 
     record: int
     line: int
@@ -22,6 +25,7 @@ class Mark:
     tid: int
     event: str
     iteration: int
+    place: str = ""
 
     @classmethod
     def of(cls, row: Row) -> Mark:

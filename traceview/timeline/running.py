@@ -98,5 +98,7 @@ class _Steps:
     def left_open(self) -> list[int]:
         """Return the contexts that the thread is in when the table ends, the innermost last."""
         deepest = int(self._depth[-1]) if len(self._depth) else len(self._before)
-        end = np.array([len(self._rows)])
-        return [int(self._innermost(depth, end)[0]) for depth in range(1, deepest + 1)]
+        entered = dict(enumerate(self._before, 1))
+        # Of the entries to one depth the last one stays.
+        entered |= zip(self._depth[self._enters].tolist(), self._ctx.tolist(), strict=True)
+        return [entered.get(depth, 0) for depth in range(1, deepest + 1)]

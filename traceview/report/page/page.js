@@ -23,6 +23,7 @@
     "call:bh": ["bottom half", "#ecc98b"], "call:notifier": ["notifier read", "#aed9a8"],
     "call:exit": ["exit of the job", "#eba89e"],
     "state:drained": ["drained", "#c9bfe8", "/"], "state:external-off": ["external events off", "#cdd3da", "\\"],
+    "state:gap": ["gap in the trace", "#f3b6ae", "x"],
     "request:read": ["guest read", "#a6c8ea"], "request:flush": ["guest flush", "#d5d5d5"],
     "request:change": ["guest write", "#5f93d8"], "request:breaks": ["breaks the promise", "#c62828", "x"],
     "record:": ["record of a job or the graph", "#7a4fb5"], "point:": ["point", "#b3261e"],

@@ -1,0 +1,178 @@
+"""Traces whose lines carry what the log backend prints, ``NAME FMT``, behind a prefix that others put before it.
+
+A *carrier* says what such a line looks like: one regular expression, read off the format's grammar, and what its groups
+mean. What stands behind the prefix is decoded by the plans of the event, as the log's is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from traceview.events import MANY, NO_THREAD, EventBatch, Gap, ReadStats
+from traceview.formats.base import BATCH_ROWS, FormsOf, MakeReader, Reader, Wanted, note_cut
+from traceview.formats.builder import BatchBuilder
+from traceview.formats.declarations import Declarations
+from traceview.formats.log_blocks import Blocks, Fault
+from traceview.formats.log_events import Event, is_likely_name
+from traceview.source import ByteSource
+
+__all__ = [
+    "NAME", "PREFIXED", "TEXT", "CarriedReader", "Carrier", "Lines", "Loss", "MakeLines",
+    "note_gap", "read_lines", "reader_of", "share_of_records", "thread_of",
+]  # fmt: skip
+
+NAME, TEXT = "name_NAME", "value_TEXT"
+"""The groups of a carrier's expressions that hold the event's name and what stands behind the name and a blank."""
+PREFIXED = ("prefix_THREAD", "prefix_SECONDS", "prefix_MICROSECONDS")
+"""The groups of the log backend's own prefix, where a carrier's line has it before the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a line says of records that are missing: how many (None: not known), and where else before the line.
+
+    `reach` is how many of the records before the line have come since the last place where nothing was missing.
+    """
+
+    text: str
+    count: int | None = None
+    reach: int = 0
+
+
+class Carrier(Protocol):
+    """What the lines of one trace look like. It is made for one reading, and may keep what earlier lines said."""
+
+    line: re.Pattern[bytes]
+    """Matches a whole line that may be a record, in multi-line mode; groups `NAME` and `TEXT`."""
+    inside: re.Pattern[bytes]
+    """Finds the prefix, the name and the blank behind it in the middle of a line; the same groups but `TEXT`."""
+    hints: tuple[bytes, ...]
+    """What begins in the middle of a line holds one of these."""
+    sure_start: bool
+    """Whether what stands before a line's beginning, in the middle of another, cannot be taken for a part of it."""
+    cut_from: int
+    """A record's ``NAME FMT`` of so many bytes may have been cut."""
+    lossless: bool
+    """Whether no record is missing without a mark: then a damaged line is looked for what it may have been."""
+
+    def moment(self, match: re.Match[bytes], record: int, glued: bool) -> tuple[int, int]:
+        """Return time (ns) and thread of a record by its prefix in `match`; `glued` if it stands behind other text."""
+        ...
+
+    def strand(self, match: re.Match[bytes]) -> bytes | None:
+        """Return what the record belongs to of which all lines stand in the order of their times, None for nothing."""
+        ...
+
+    def spread(self, match: re.Match[bytes], text: bytes) -> tuple[bytes, int]:
+        """Return what QEMU wrote behind the name, and for how many records the line stands; 0 for cut ones."""
+        ...
+
+    def loss(self, line: bytes, records: int) -> Loss | None:
+        """Return what a line that is no record says of missing ones, where it does; `records` were read before it."""
+        ...
+
+    def suspect(self, line: bytes) -> bool:
+        """Say whether a line that is no record must have been one before it was damaged."""
+        ...
+
+
+class Lines(Protocol):
+    """Takes the lines of a text, block by block."""
+
+    builder: BatchBuilder
+    events: dict[bytes, Event]
+
+    def take_lines(self, block: bytes, base: int) -> None:
+        """Take complete lines, of which the first stands at `base` in the file."""
+        ...
+
+    def take_fault(self, fault: Fault) -> None:
+        """Take what is no line."""
+        ...
+
+    def take_unfinished(self, line: bytes, base: int) -> None:
+        """Take the last line, which lacks its end."""
+        ...
+
+    def finish(self) -> None:
+        """Take the end."""
+        ...
+
+
+def note_gap(stats: ReadStats, gap: Gap) -> None:
+    """Note a gap. Where no more are told one by one, the one that stands for them reaches as far back as it."""
+    stats.add_gap(gap)
+    last = stats.gaps[-1]
+    if last.cause == MANY and gap.first < last.first:
+        stats.gaps[-1] = replace(last, reach=last.record - gap.first)
+
+
+MakeLines = Callable[[FormsOf, Declarations | None, Wanted, ReadStats], Lines]
+"""Makes what takes the lines of one reading."""
+
+
+class CarriedReader:
+    """Reads one trace by its lines. Never raises for what stands in the file."""
+
+    def __init__(
+        self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, make_lines: MakeLines,
+        stats: ReadStats,
+    ) -> None:  # fmt: skip
+        self.stats = stats
+        self._source = source
+        self._forms_of = forms_of
+        self._declarations = declarations
+        self._make_lines = make_lines
+
+    def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
+        """Yield the records of the wanted events, in file order."""
+        lines = self._make_lines(self._forms_of, self._declarations, wanted, self.stats)
+        return read_lines(self._source, lines, self.stats)
+
+
+def reader_of(make_lines: MakeLines, make_stats: Callable[[], ReadStats] = ReadStats) -> MakeReader:
+    """Return what builds the readers of a format of lines; there is no work for other threads in them."""
+
+    def make(source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1) -> Reader:  # noqa: ARG001
+        return CarriedReader(source, forms_of, declarations, make_lines, make_stats())
+
+    return make
+
+
+def read_lines(source: ByteSource, lines: Lines, stats: ReadStats) -> Iterator[EventBatch]:
+    """Give a source's lines to `lines`, and yield what it collects; `stats` is complete at the end."""
+    with source.reading() as read_into:
+        blocks = Blocks(read_into, source.chunk_bytes)
+        for block in blocks:
+            for fault in block.faults:
+                lines.take_fault(fault)
+            lines.take_lines(bytes(block.buffer[: block.size]), block.base)
+            blocks.free(block)
+            stats.bytes_read = blocks.bytes_read
+            if len(lines.builder) >= BATCH_ROWS:
+                yield from lines.builder.flush()
+    for fault in blocks.faults:
+        lines.take_fault(fault)
+    lines.finish()
+    if blocks.rest:
+        lines.take_unfinished(blocks.rest, blocks.rest_at)
+    note_cut(source, stats, blocks.bytes_read)
+    stats.bytes_read = blocks.bytes_read
+    yield from lines.builder.flush()
+    stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}
+    stats.unknown_names = {n for n in stats.names if not lines.events[n.encode()].plans}
+
+
+def share_of_records(head: bytes, line: re.Pattern[bytes]) -> tuple[int, int]:
+    """Return how many of a head's lines are records of a carrier, by the looks of the event's name, and of how many."""
+    lines: Sequence[bytes] = head.split(b"\n")[:-1] or [head]
+    matches = (line.match(each) for each in lines)
+    return sum(m is not None and is_likely_name(m[NAME]) for m in matches), len(lines)
+
+
+def thread_of(group: bytes | None) -> int:
+    """Return the number of a process or thread, NO_THREAD for none."""
+    return NO_THREAD if group is None else int(group)

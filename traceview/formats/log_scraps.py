@@ -1,0 +1,41 @@
+"""Tells what is left of a damaged record from the text of other writers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+__all__ = ["begins_like_a_record", "holds_arguments", "near_names", "words_of"]
+
+_BEGINNING = re.compile(rb"\d{1,10}@\d")
+"""Nobody but the log backend begins a line so."""
+_ARGUMENT = re.compile(rb"[a-z]\w* (?:0x[0-9a-f]|-?[0-9]|\(nil\)|\")")
+_WORD = re.compile(rb"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*) ")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+WITHIN = 64
+"""A record's prefix is shorter than this."""
+
+
+def begins_like_a_record(line: bytes) -> bool:
+    """Say whether a line that is no record begins with what is left of a record's prefix."""
+    return _BEGINNING.match(line) is not None
+
+
+def holds_arguments(text: bytes) -> bool:
+    """Say whether what stands behind a record is the rest of another one: a line is torn there."""
+    return _ARGUMENT.search(text) is not None
+
+
+def words_of(line: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield what could be the name of an event behind a damaged prefix, each with the text behind it."""
+    for match in _WORD.finditer(line, 0, WITHIN):
+        if match.start():
+            yield match[1], line[match.end() :]
+
+
+def near_names(name: str) -> Iterator[str]:
+    """Yield all names that differ from `name` in one letter."""
+    for i, letter in enumerate(name):
+        for other in _LETTERS:
+            if other != letter:
+                yield f"{name[:i]}{other}{name[i + 1 :]}"
