@@ -27,7 +27,7 @@ __all__ = ["ENTRIES", "EXTERNAL", "SCANNED_EVERY", "run"]
 
 EXTERNAL = ("ctf",)
 """Formats whose bytes another program reads."""
-SCANNED_EVERY = 16
+SCANNED_EVERY = 64
 """Of so many inputs one is judged and checked, too; the others are read."""
 _CHUNKS = (100, 1000, 4096, 1 << 16, 1 << 20)
 _VERSIONS = (2, 3, 4)

@@ -16,12 +16,13 @@ from traceview.formats.base import BATCH_ROWS, FormsOf, MakeReader, Reader, Want
 from traceview.formats.builder import BatchBuilder
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_blocks import Blocks, Fault
-from traceview.formats.log_events import Event, is_likely_name
-from traceview.source import ByteSource
+from traceview.formats.log_events import is_likely_name
+from traceview.formats.order import Order
+from traceview.source import ByteSource, ReadInto
 
 __all__ = [
     "NAME", "PREFIXED", "TEXT", "CarriedReader", "Carrier", "Lines", "Loss", "MakeLines",
-    "note_gap", "read_lines", "reader_of", "share_of_records", "thread_of",
+    "note_gap", "read_lines", "read_source", "reader_of", "share_of_records", "thread_of",
 ]  # fmt: skip
 
 NAME, TEXT = "name_NAME", "value_TEXT"
@@ -83,10 +84,14 @@ class Lines(Protocol):
     """Takes the lines of a text, block by block."""
 
     builder: BatchBuilder
-    events: dict[bytes, Event]
+
+    @property
+    def stats(self) -> ReadStats:
+        """What was met so far."""
+        ...
 
     def take_lines(self, block: bytes, base: int) -> None:
-        """Take complete lines, of which the first stands at `base` in the file."""
+        """Take complete lines; `base` is the offset of the first in the file."""
         ...
 
     def take_fault(self, fault: Fault) -> None:
@@ -98,7 +103,7 @@ class Lines(Protocol):
         ...
 
     def finish(self) -> None:
-        """Take the end."""
+        """Take the end, and leave in `stats` what names were met."""
         ...
 
 
@@ -130,7 +135,7 @@ class CarriedReader:
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
         lines = self._make_lines(self._forms_of, self._declarations, wanted, self.stats)
-        return read_lines(self._source, lines, self.stats)
+        return read_source(self._source, lines)
 
 
 def reader_of(make_lines: MakeLines, make_stats: Callable[[], ReadStats] = ReadStats) -> MakeReader:
@@ -142,28 +147,37 @@ def reader_of(make_lines: MakeLines, make_stats: Callable[[], ReadStats] = ReadS
     return make
 
 
-def read_lines(source: ByteSource, lines: Lines, stats: ReadStats) -> Iterator[EventBatch]:
-    """Give a source's lines to `lines`, and yield what it collects; `stats` is complete at the end."""
+def read_source(source: ByteSource, lines: Lines) -> Iterator[EventBatch]:
+    """Give a source's lines to `lines`, and yield what it collects; what changed places is told (`Order`)."""
+    order = Order(lines.stats)
     with source.reading() as read_into:
-        blocks = Blocks(read_into, source.chunk_bytes)
-        for block in blocks:
-            for fault in block.faults:
-                lines.take_fault(fault)
-            lines.take_lines(bytes(block.buffer[: block.size]), block.base)
-            blocks.free(block)
-            stats.bytes_read = blocks.bytes_read
-            if len(lines.builder) >= BATCH_ROWS:
-                yield from lines.builder.flush()
+        batches = read_lines(read_into, source.chunk_bytes, lines, lambda at: note_cut(source, lines.stats, at))
+        yield from order.watch(batches)
+    order.finish()
+
+
+def read_lines(
+    read_into: ReadInto, block_bytes: int, lines: Lines, at_end: Callable[[int], None]
+) -> Iterator[EventBatch]:
+    """Give all lines to `lines`, and yield what it collects; `at_end` is told where the bytes end."""
+    stats = lines.stats
+    blocks = Blocks(read_into, block_bytes)
+    for block in blocks:
+        for fault in block.faults:
+            lines.take_fault(fault)
+        lines.take_lines(bytes(block.buffer[: block.size]), block.base)
+        blocks.free(block)
+        stats.bytes_read = blocks.bytes_read
+        if len(lines.builder) >= BATCH_ROWS:
+            yield from lines.builder.flush()
     for fault in blocks.faults:
         lines.take_fault(fault)
-    lines.finish()
     if blocks.rest:
         lines.take_unfinished(blocks.rest, blocks.rest_at)
-    note_cut(source, stats, blocks.bytes_read)
+    at_end(blocks.bytes_read)
     stats.bytes_read = blocks.bytes_read
+    lines.finish()
     yield from lines.builder.flush()
-    stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}
-    stats.unknown_names = {n for n in stats.names if not lines.events[n.encode()].plans}
 
 
 def share_of_records(head: bytes, line: re.Pattern[bytes]) -> tuple[int, int]:

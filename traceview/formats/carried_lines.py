@@ -12,7 +12,7 @@ from traceview.formats.carried import NAME, TEXT, Carrier, MakeLines, note_gap
 from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_blocks import Fault, note_fault
-from traceview.formats.log_events import Event, NearNames, is_likely_name, make_event
+from traceview.formats.log_events import Event, NearNames, is_likely_name, make_event, note_names
 from traceview.formats.log_lines import MAX_REFUSED
 
 __all__ = ["MAX_REPEATED", "CarriedLines", "lines_of"]
@@ -41,7 +41,7 @@ class CarriedLines:
         self._carrier = carrier
         self._forms_of = forms_of
         self._declarations = declarations
-        self._near = NearNames(self._forms)
+        self._near = NearNames(forms_of, declarations)
         self._wanted = wanted
         self._clock = Clock(stats)
         self._strands: dict[bytes, tuple[int, int]] = {}
@@ -87,6 +87,7 @@ class CarriedLines:
 
     def finish(self) -> None:
         """Take the end: nothing was held back."""
+        note_names(self.events, self.stats)
 
     def _forms(self, name: str) -> Sequence[EventForm]:
         return forms_for(name, self._declarations, self._forms_of)

@@ -19,8 +19,9 @@ from traceview.errors import MissingPackageError, UnsupportedVersionError
 from traceview.events import EventBatch, Gap, ReadStats
 from traceview.formats import lttng
 from traceview.formats.base import FormatInfo, FormsOf, Wanted
+from traceview.formats.carried import read_lines
 from traceview.formats.declarations import Declarations
-from traceview.formats.field_lines import FieldLines, read_blocks
+from traceview.formats.field_lines import FieldLines
 from traceview.source import ByteSource
 
 __all__ = ["FORMAT", "METADATA", "CtfReader"]
@@ -71,7 +72,7 @@ class CtfReader:
         command = [self._program, *_OPTIONS, str(self.folder)]
         with _started(command) as process:
             printed = _Printed(process, dialect, lines, self._source.max_bytes)
-            yield from read_blocks(printed.read_into, self._source.chunk_bytes, lines, printed.end)
+            yield from read_lines(printed.read_into, self._source.chunk_bytes, lines, printed.end)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from lark import Lark
@@ -154,6 +154,12 @@ def field_reference(forms: Sequence[EventForm], syntax: Syntax, *, quoted: bool,
     return Lark("\n".join([whole, *(t for each in made for t in each.terminals)]), parser="lalr")
 
 
+@lru_cache(maxsize=256)
+def _reference_of(form: EventForm, syntax: Syntax, quoted: bool) -> Lark:
+    """Return the grammar by which a line of one form is explained: many lines of a trace are of the same."""
+    return field_reference([form], syntax, quoted=quoted, ahead=False)
+
+
 def explain_fields(line: bytes, forms: Sequence[EventForm], syntax: Syntax) -> str:
     """Say why the grammar refuses a line, with a caret (trace text inside); ``""`` for a line that it takes.
 
@@ -164,7 +170,7 @@ def explain_fields(line: bytes, forms: Sequence[EventForm], syntax: Syntax) -> s
     for form in forms:
         found = []
         for quoted in (True, False):
-            grammar = field_reference([form], syntax, quoted=quoted, ahead=False)
+            grammar = _reference_of(form, syntax, quoted)
             try:
                 grammar.parse(text)
             except UnexpectedInput as e:

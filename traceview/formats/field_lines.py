@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from traceview.events import MAX_GAPS, NO_TIME, Arg, Conversion, EventBatch, EventForm, Gap, Kind, ReadStats, Refusal
-from traceview.formats.base import BATCH_ROWS, FormsOf, MakeReader, Wanted, note_cut
+from traceview.formats.base import FormsOf, MakeReader, Wanted
 from traceview.formats.builder import BatchBuilder
-from traceview.formats.carried import note_gap
+from traceview.formats.carried import note_gap, read_source
 from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.field_grammar import Syntax
 from traceview.formats.fields import Decoded, EventFields
-from traceview.formats.log_blocks import Blocks, Fault, note_fault
+from traceview.formats.log_blocks import Fault, note_fault
 from traceview.formats.log_lines import MAX_REFUSED
-from traceview.source import ByteSource, ReadInto
+from traceview.source import ByteSource
 
-__all__ = ["Dialect", "FieldLines", "FieldReader", "Loss", "read_blocks", "reader_of", "share_of_records"]
+__all__ = ["Dialect", "FieldLines", "FieldReader", "Loss", "reader_of", "share_of_records"]
 
 _REMEMBERED = 1 << 16
 """The times of so many records are remembered; a loss that began before them is taken to have begun with the trace."""
@@ -129,6 +129,12 @@ class FieldLines:
         elif line.strip():
             text = "a line without its end: it may be cut, and is not judged"
             stats.add_gap(Gap("cut", stats.records, base, stats.lines, stats.last_ts_ns, 1, text))
+
+    def take_fault(self, fault: Fault) -> None:
+        """Take what is no line, and cuts one off."""
+        if fault.rest:
+            self.take_unfinished(fault.rest, fault.rest_at)
+        note_fault(fault, self.stats)
 
     def lost(self, loss: Loss, offset: int) -> None:
         """Note what the writer says of records that it lost; `offset` is where it says so."""
@@ -279,10 +285,7 @@ class FieldReader:
     def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
         """Yield the records of the wanted events, in file order."""
         lines = FieldLines(self._dialect(), self._forms_of, self._declarations, wanted, self.stats)
-        with self._source.reading() as read_into:
-            yield from read_blocks(
-                read_into, self._source.chunk_bytes, lines, lambda at: note_cut(self._source, self.stats, at)
-            )
+        return read_source(self._source, lines)
 
 
 def reader_of(dialect: Callable[[], Dialect]) -> MakeReader:
@@ -295,35 +298,6 @@ def reader_of(dialect: Callable[[], Dialect]) -> MakeReader:
         return FieldReader(source, forms_of, declarations, dialect)
 
     return make_reader
-
-
-def read_blocks(
-    read_into: ReadInto, block_bytes: int, lines: FieldLines, at_end: Callable[[int], None]
-) -> Iterator[EventBatch]:
-    """Give all lines to `lines`, and yield what it collects; `at_end` is told where the bytes end."""
-    stats = lines.stats
-    blocks = Blocks(read_into, block_bytes)
-    for block in blocks:
-        _faults(block.faults, lines)
-        lines.take_lines(bytes(block.buffer[: block.size]), block.base)
-        blocks.free(block)
-        stats.bytes_read = blocks.bytes_read
-        if len(lines.builder) >= BATCH_ROWS:
-            yield from lines.builder.flush()
-    _faults(blocks.faults, lines)
-    if blocks.rest:
-        lines.take_unfinished(blocks.rest, blocks.rest_at)
-    at_end(blocks.bytes_read)
-    stats.bytes_read = blocks.bytes_read
-    lines.finish()
-    yield from lines.builder.flush()
-
-
-def _faults(faults: Iterable[Fault], lines: FieldLines) -> None:
-    for fault in faults:
-        if fault.rest:
-            lines.take_unfinished(fault.rest, fault.rest_at)
-        note_fault(fault, lines.stats)
 
 
 def share_of_records(head: bytes, *expressions: re.Pattern[bytes]) -> float:

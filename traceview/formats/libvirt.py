@@ -18,6 +18,7 @@ from traceview.formats.carried_grammar import expression, rule_pattern
 from traceview.formats.carried_time import Times
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_blocks import Fault
+from traceview.formats.log_events import note_names
 from traceview.formats.log_lines import LineReader
 from traceview.releases import parse_release
 
@@ -83,7 +84,7 @@ class LibvirtLines:
         assert isinstance(stats, LibvirtStats), "lives have their place there"
         self.stats = stats
         self._log = LineReader(forms_of, declarations, wanted, stats)
-        self.builder, self.events = self._log.builder, self._log.events
+        self.builder = self._log.builder
         self._stamped, self._banner, self._ending = _expressions()
         self._times = Times()
         self._command: bytearray | None = None
@@ -120,6 +121,7 @@ class LibvirtLines:
     def finish(self) -> None:
         """Take the end."""
         self._log.finish()
+        note_names(self._log.events, self.stats)
 
     def take_unfinished(self, line: bytes, base: int) -> None:
         """Take the last line, which lacks its end."""

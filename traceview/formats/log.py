@@ -11,6 +11,7 @@ from traceview.events import EventBatch, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_blocks import Blocks
+from traceview.formats.log_events import note_names
 from traceview.formats.log_grammar import scanner
 from traceview.formats.log_lines import LineReader, is_likely_name
 from traceview.formats.order import Order
@@ -71,8 +72,7 @@ class LogReader:
         self.stats.bytes_read = blocks.bytes_read
         yield from order.watch(lines.builder.flush())
         order.finish()
-        self.stats.names = {n.decode("ascii"): e.count for n, e in lines.events.items() if e.count}
-        self.stats.unknown_names = {n for n in self.stats.names if not lines.events[n.encode()].plans}
+        note_names(lines.events, self.stats)
 
     def _taken(self, lines: LineReader, blocks: Blocks) -> Iterator[None]:
         """Take block after block, compiled from where that is worth it on; yield after each."""

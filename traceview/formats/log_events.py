@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from traceview.errors import GrammarError
-from traceview.events import NO_THREAD, NO_TIME, Arg, Conversion, EventForm, Kind, StringTable
+from traceview.events import NO_THREAD, NO_TIME, Arg, Conversion, EventForm, Kind, ReadStats, StringTable
+from traceview.formats.base import FormsOf
 from traceview.formats.builder import BatchBuilder
+from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_grammar import DecodePlan, scanner
 from traceview.formats.log_scraps import near_names
 from traceview.formats.log_tables import is_plain
 
-__all__ = ["Event", "NearNames", "in_range", "is_likely_name", "iso_prefix", "make_event"]
+__all__ = ["Event", "NearNames", "in_range", "is_likely_name", "iso_prefix", "make_event", "note_names"]
 
 MOST_COMPARED = 1000
 """Of so many names that nothing declares it is looked whether they are damaged ones that are known."""
@@ -56,8 +59,9 @@ class Event:
 class NearNames:
     """Looks up the known events whose names differ in one letter from one that nothing declares."""
 
-    def __init__(self, known: Callable[[str], Sequence[EventForm]]) -> None:
-        self._known = known
+    def __init__(self, forms_of: FormsOf, declarations: Declarations | None) -> None:
+        self._forms_of = forms_of
+        self._declarations = declarations
         self._compared = 0
 
     def plans(self, name: str) -> list[DecodePlan]:
@@ -65,7 +69,14 @@ class NearNames:
         self._compared += 1
         if self._compared > MOST_COMPARED:
             return []
-        return _plans((form for other in near_names(name) for form in self._known(other)), _Nowhere())
+        return _plans(_near_forms(name, self._forms_of, self._declarations), _Nowhere())
+
+
+@lru_cache(maxsize=1 << 12)  # the files of a folder have the same names
+def _near_forms(name: str, forms_of: FormsOf, declarations: Declarations | None) -> tuple[EventForm, ...]:
+    # A thousand names are tried: all that is known of one is asked for where there is something only.
+    near = [n for n in near_names(name) if forms_of(n) or (declarations is not None and declarations.get(n))]
+    return tuple(form for n in near for form in forms_for(n, declarations, forms_of))
 
 
 def make_event(name: str, forms: Sequence[EventForm], builder: BatchBuilder, near: NearNames, *, wanted: bool) -> Event:
@@ -77,6 +88,12 @@ def make_event(name: str, forms: Sequence[EventForm], builder: BatchBuilder, nea
         codes = [builder.code_of(f) for f in ([p.form for p in plans] or [whole])]
     looked_at = not forms and is_likely_name(name.encode())
     return Event(plans, codes, wanted, near.plans(name) if looked_at else ())
+
+
+def note_names(events: Mapping[bytes, Event], stats: ReadStats) -> None:
+    """Leave in `stats` how often which name was met, and which of them nothing declares."""
+    stats.names = {n.decode("ascii"): e.count for n, e in events.items() if e.count}
+    stats.unknown_names = {n for n in stats.names if not events[n.encode()].plans}
 
 
 def _plans(forms: Iterable[EventForm], strings: StringTable) -> list[DecodePlan]:

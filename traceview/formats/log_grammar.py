@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from lark import Lark
@@ -307,6 +307,12 @@ def reference(forms: Iterable[EventForm]) -> Lark:
     return Lark(text + "\n" + "\n".join(terminals), parser="lalr", propagate_positions=True)
 
 
+@lru_cache(maxsize=256)
+def _reference_of(form: EventForm) -> Lark:
+    """Return the grammar of one form; many refused lines of a trace are of the same."""
+    return reference([form])
+
+
 def event_name(line: bytes) -> str:
     """Return the name of the event that a line begins with, ``""`` if it begins with none."""
     match = scanner().line.match(line)
@@ -321,7 +327,7 @@ def explain(line: bytes, forms: Sequence[EventForm]) -> str:
     text = line.decode("latin-1")
     problems = []
     for form in forms:
-        grammar = reference([form])
+        grammar = _reference_of(form)
         try:
             grammar.parse(text)
         except UnexpectedInput as e:

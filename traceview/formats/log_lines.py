@@ -53,7 +53,7 @@ class LineReader:
         self._held_at = 0
         """Lines that are taken when what follows them is known: it tells whether they are a copy."""
         self._final = False
-        self._near = NearNames(lambda name: forms_for(name, declarations, forms_of))
+        self._near = NearNames(forms_of, declarations)
 
     def finish(self) -> None:
         """Take what was held back, and tell what is known at the end alone."""
@@ -78,6 +78,7 @@ class LineReader:
 
     def take_unfinished(self, line: bytes, base: int) -> None:
         """Take the last line, which lacks its end: a number in it may be cut, so it is no record."""
+        self.finish()
         stats = self.stats
         stats.lines += 1
         stats.other_lines += 1

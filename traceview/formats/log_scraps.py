@@ -33,9 +33,10 @@ def words_of(line: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield match[1], line[match.end() :]
 
 
-def near_names(name: str) -> Iterator[str]:
-    """Yield all names that differ from `name` in one letter."""
+def near_names(name: str) -> list[str]:
+    """Return all names that differ from `name` in one letter."""
+    found: list[str] = []
     for i, letter in enumerate(name):
-        for other in _LETTERS:
-            if other != letter:
-                yield f"{name[:i]}{other}{name[i + 1 :]}"
+        before, after = name[:i], name[i + 1 :]
+        found += [before + other + after for other in _LETTERS if other != letter]
+    return found

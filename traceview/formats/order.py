@@ -116,8 +116,14 @@ class Order:
         fewest = FEWEST_WITHIN if len(self._threads) > 1 else FEWEST_BETWEEN
         if len(told) + self._passed_over <= max(fewest, self._stats.records // ONE_IN):
             for step in told:
-                self._stats.add_gap(step.gap)
+                self._tell(step.gap)
                 if step.behind is not None:
-                    self._stats.add_gap(step.behind)
+                    self._tell(step.behind)
             self._stats.gaps.sort(key=lambda gap: (gap.record, gap.byte_offset))
         self._steps, self._waiting = [], []
+
+    def _tell(self, gap: Gap) -> None:
+        """Tell a gap, unless the reader noticed by itself what happened there."""
+        known = (g for g in self._stats.gaps if g.cause == gap.cause and g.record == gap.record)
+        if not any(g.first <= gap.first for g in known):
+            self._stats.add_gap(gap)
