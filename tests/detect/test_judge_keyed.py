@@ -148,12 +148,21 @@ def test_a_window_that_stays_open_is_inconclusive() -> None:
     assert (window.verdict, window.reason) == (Verdict.INCONCLUSIVE, "still open at the end of the trace")
 
 
-def test_and_violated_by_what_stands_in_it() -> None:
+def test_and_violated_by_what_stands_in_it_though_possibly_only() -> None:
     tale = shown()
     tale.drained()
     request = tale.write()
     window = the(windows(tale, PLAIN))
     assert (window.verdict, inside(window), window.close) == (Verdict.VIOLATED, [request], None)
+    assert {r.doubt for r in window.requests} == {"its window has no end in the trace: what ended it may be missing"}
+
+
+def test_a_breach_of_a_window_that_closes_is_certain() -> None:
+    tale = shown()
+    tale.drained()
+    tale.write()
+    tale.end()
+    assert all(r.certain for r in the(windows(tale, PLAIN)).requests)
 
 
 def test_records_that_are_missing_inside_leave_a_window_inconclusive() -> None:

@@ -117,6 +117,15 @@ def test_what_is_left_of_a_record_is_a_gap(damaged: bytes) -> None:
     assert read_log(data, wanted=["job_completed"]).stats.gaps == reading.stats.gaps, "whatever is wanted"
 
 
+def test_bytes_that_are_no_text_stand_where_records_may_have_been() -> None:
+    written = lines(8)
+    garbage = bytes(range(0xA0, 0xE0)) + b"\x01\x02 and so on\n"
+    reading = read_log(b"".join([*written[:4], garbage, *written[5:]]))
+    gap = only(reading)
+    assert (gap.cause, gap.record, gap.count) == ("not-utf8", 4, 1)
+    assert gap.text == "what is no text, where records may have been, and of bytes that are no UTF-8"
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -125,6 +134,9 @@ def test_what_is_left_of_a_record_is_a_gap(damaged: bytes) -> None:
         b"\x1b[6n/ # \n",
         b"caf\xe9\n",
         b"\x00\n",
+        b"\xe9\xe8\xe7 and a long line of some Latin-1 text\n",
+        "→ a line of UTF-8: ☃☃☃☃☃☃☃☃".encode() + b"\n",
+        b"\x1b[1;31m\x07\b\x0c\x1b[0m\n",
     ],
 )
 def test_text_of_other_writers_is_no_damage(other: bytes) -> None:

@@ -18,10 +18,11 @@ from traceview.timeline.names import NameTracker, pointer
 from traceview.timeline.ownership import Ownership
 from traceview.vocabulary import Meaning
 
-__all__ = ["DISORDER", "Judge", "Known", "doubt_of_order", "other_release", "words_of"]
+__all__ = ["DISORDER", "UNBOUNDED", "Judge", "Known", "doubt_of_order", "other_release", "words_of"]
 
 ORDER = "its order against the window's edge is not certain"
 DISORDER = "records may have changed places around it: time steps back"
+UNBOUNDED = "its window has no end in the trace: what ended it may be missing"
 DEVICE = "the trace does not tell which of several devices made it"
 
 
@@ -199,7 +200,9 @@ class Judge:
         return pivot is not None and candidate.job.exit_done is None and self._known.last_record <= pivot.record
 
     def _doubt_of_records(self, candidate: Candidate, gap: Gap | None) -> str:
-        """Say why it is in doubt whether what stands in a window does, where a gap is in it; or nothing."""
+        """Say why it is in doubt whether what stands in a window does, where a gap is in it or no end; or nothing."""
+        if candidate.close is None and candidate.evidence is Evidence.PROXY:
+            return UNBOUNDED
         if gap is None or candidate.open is None:
             return ""
         if self._known.disordered(candidate.open.record, candidate.end_record):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from traceview.detect.judge import DISORDER, Known, doubt_of_order, other_release, words_of
+from traceview.detect.judge import DISORDER, UNBOUNDED, Known, doubt_of_order, other_release, words_of
 from traceview.detect.keyed_state import KeyedWindow
 from traceview.detect.needs import lacking
 from traceview.events import NO_TIME, Gap
@@ -178,6 +178,8 @@ class KeyedJudge:
     def _doubt(self, mark: Mark, window: KeyedWindow) -> str:
         if window.clause.executor is not None and window.clause.executor.role == "thread" and not self._tells_threads:
             return _ONE_THREAD
+        if window.close is None and not (window.clause.open_ended or window.rule.template is Template.NEVER_CLOSED):
+            return UNBOUNDED
         if window.close is not None and self._known.disordered(window.open.record, window.close.record):
             return DISORDER
         return doubt_of_order(mark, (window.open, window.close), self._known.resolution_ns)

@@ -14,6 +14,7 @@ from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_blocks import Fault, note_fault
 from traceview.formats.log_events import Event, NearNames, is_likely_name, make_event, note_names
 from traceview.formats.log_lines import MAX_REFUSED
+from traceview.formats.log_scraps import is_garbage
 
 __all__ = ["MAX_REPEATED", "CarriedLines", "lines_of"]
 
@@ -136,7 +137,7 @@ class CarriedLines:
         """Say whether a line was a record, where that is looked for and not all that follows is in doubt anyway."""
         if not self._carrier.lossless or (self.stats.gaps and self.stats.gaps[-1].cause == MANY):
             return False
-        return self._carrier.suspect(line) or self._holds_record(line)
+        return self._carrier.suspect(line) or is_garbage(line) or self._holds_record(line)
 
     def _holds_record(self, line: bytes) -> bool:
         """Say whether a line has the name of a known event, and behind it what fits one of its forms."""

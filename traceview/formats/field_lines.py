@@ -22,6 +22,7 @@ from traceview.formats.field_grammar import Syntax
 from traceview.formats.fields import Decoded, EventFields
 from traceview.formats.log_blocks import Fault, note_fault
 from traceview.formats.log_lines import MAX_REFUSED
+from traceview.formats.log_scraps import is_garbage
 from traceview.source import ByteSource
 
 __all__ = ["Dialect", "FieldLines", "FieldReader", "Loss", "reader_of", "share_of_records"]
@@ -220,7 +221,7 @@ class FieldLines:
         loss = self._dialect.loss(line)
         if loss is not None:
             self.lost(loss, offset)
-        elif line and self._dialect.suspect(line):
+        elif line and (self._dialect.suspect(line) or is_garbage(line)):
             text = "a line that is damaged: it may have been a record"
             stats.add_gap(Gap("unreadable", stats.records, offset, stats.lines, stats.last_ts_ns, None, text))
 

@@ -19,7 +19,7 @@ from traceview.formats.log_blocks import Fault, note_fault
 from traceview.formats.log_copies import Copies, Text
 from traceview.formats.log_events import Event, NearNames, in_range, is_likely_name, iso_prefix, make_event
 from traceview.formats.log_grammar import scanner
-from traceview.formats.log_scraps import begins_like_a_record, holds_arguments, words_of
+from traceview.formats.log_scraps import begins_like_a_record, holds_arguments, is_garbage, words_of
 
 __all__ = ["MAX_REFUSED", "Event", "LineReader", "is_likely_name"]
 
@@ -256,6 +256,9 @@ class LineReader:
         stats.other_lines += 1
         if begins_like_a_record(line) or (self.prefixed and any(self._is_record(*word) for word in words_of(line))):
             text = "what is left of a damaged record"
+            self._note_unreadable(line, stats.records, offset, stats.last_ts_ns, text)
+        elif is_garbage(line):
+            text = "what is no text, where records may have been"
             self._note_unreadable(line, stats.records, offset, stats.last_ts_ns, text)
 
     def _is_record(self, name: bytes, text: bytes) -> bool:

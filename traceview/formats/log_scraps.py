@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["begins_like_a_record", "holds_arguments", "near_names", "words_of"]
+__all__ = ["begins_like_a_record", "holds_arguments", "is_garbage", "near_names", "words_of"]
 
 _BEGINNING = re.compile(rb"\d{1,10}@\d")
 """Nobody but the log backend begins a line so."""
 _ARGUMENT = re.compile(rb"[a-z]\w* (?:0x[0-9a-f]|-?[0-9]|\(nil\)|\")")
 _WORD = re.compile(rb"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*) ")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_NO_TEXT = bytes(c for c in (*range(32), 127) if c not in b"\a\b\t\n\v\f\r\x1b")
+"""What no terminal is sent."""
+FEWEST_NO_TEXT, NO_TEXT_IN = 4, 8
+"""A line that has so many bytes that are no text, and one in so many, was never written as one."""
 WITHIN = 64
 """A record's prefix is shorter than this."""
 
@@ -24,6 +28,13 @@ def begins_like_a_record(line: bytes) -> bool:
 def holds_arguments(text: bytes) -> bool:
     """Say whether what stands behind a record is the rest of another one: a line is torn there."""
     return _ARGUMENT.search(text) is not None
+
+
+def is_garbage(line: bytes) -> bool:
+    """Say whether a line is no text at all, as where other bytes stand in the place of records."""
+    text = line.translate(None, _NO_TEXT)
+    no_text = len(line) - len(text.decode("utf-8", "ignore").encode())
+    return no_text >= max(FEWEST_NO_TEXT, len(line) // NO_TEXT_IN)
 
 
 def words_of(line: bytes) -> Iterator[tuple[bytes, bytes]]:
