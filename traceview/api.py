@@ -86,7 +86,7 @@ class Trace:
         `wanted` chooses events by name or by a function of the name; None takes all. Raises the errors of the
         format (`UnsupportedVersionError`, `DeclarationsNeededError`, `DeclarationsMismatchError`).
         """
-        reader = self._reader()
+        reader = self.reader()
         if wanted is None:
             choose: Wanted = lambda _name: True  # noqa: E731
         elif callable(wanted):
@@ -95,7 +95,8 @@ class Trace:
             choose = frozenset(wanted).__contains__
         yield from with_joints(self.source, reader, choose)
 
-    def _reader(self) -> Reader:
+    def reader(self) -> Reader:
+        """Return what reads the trace once, from its beginning; its `stats` become those of the trace."""
         reader = self.format.make(self.source, self.vocabulary.forms_of, self.declarations, self.jobs)
         self.stats = reader.stats
         self.stats.head = self.source.head()
@@ -135,12 +136,12 @@ class Trace:
         """
         if self.source.once:
             raise TraceReadError(f"{self.path}: can be read but once: its scan tells its digest")
-        reader = self._reader()
+        reader = self.reader()
         next(reader.batches(lambda _name: True), None)
         return trace_digest(reader.stats.head, reader.stats.first_ts_ns)
 
     def _run(self, rules: RuleSet, make: Callable[[], Scanner]) -> tuple[ScanResult, Losses]:
-        reader = self._reader()
+        reader = self.reader()
         scanner = LivesScanner(
             self.vocabulary, rules, make, self.format.id, most=self.max_lives, printed=self.format.printed,
             banners=lambda: getattr(reader.stats, "lives", ()),
@@ -151,7 +152,7 @@ class Trace:
         unsure_of_order(self.source, result)
         placed(self.source, result, scanner.losses)
         self.lives = result.traces[0].lives
-        result.traces[0].refused = [self._explained(r) for r in reader.stats.refused[:EXPLAINED]]
+        result.traces[0].refused = [self.explained(r) for r in reader.stats.refused[:EXPLAINED]]
         if not self.source.is_stdin:
             result.findings = [replace(f, picture=self._picture(f, result.windows[f.window])) for f in result.findings]
         return result, scanner.losses
@@ -228,12 +229,13 @@ class Trace:
 
         chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
         teller = Teller(self.vocabulary, Dating.given(qemu) if qemu else None)
-        reader = self._reader()
+        reader = self.reader()
         for batch in reader.batches(self.vocabulary.events.__contains__):
             teller.feed(batch)
         return teller.finish(self.path, reader.stats, chosen)
 
-    def _explained(self, refusal: Refusal) -> RefusedLine:
+    def explained(self, refusal: Refusal) -> RefusedLine:
+        """Return a refused line with the grammar's own explanation (trace text inside)."""
         raw = refusal.text.encode("utf-8", "surrogateescape")
         forms = forms_for(refusal.event or event_name(raw), self.declarations, self.vocabulary.forms_of)
         return RefusedLine(refusal.line, refusal.byte_offset, self.format.explain(raw, forms))
@@ -363,7 +365,7 @@ def open_source(
     )
     known = vocabulary if vocabulary is not None else builtin()
     trace = Trace(source, info, declared, known, jobs, max_lives=max_lives, lossy=lossy)
-    trace._reader()  # complain now about a version or missing declarations
+    trace.reader()  # complain now about a version or missing declarations
     return trace
 
 

@@ -10,6 +10,7 @@ from traceview.detect.lives import MAX_LIVES
 from traceview.errors import TraceNotFoundError, TraceReadError, TraceviewError
 from traceview.findings import ScanResult
 from traceview.formats import FORMATS, Detection, format_by_id
+from traceview.formats.base import FormatInfo
 from traceview.formats.declarations import read_declarations
 from traceview.losses import Losses
 from traceview.origin import vm_of
@@ -17,7 +18,7 @@ from traceview.rules import RuleSet, load_rules
 from traceview.sets import Kind, TraceSet, find_sets, open_set, siblings
 from traceview.source import STDIN, ByteSource, find_files
 
-__all__ = ["declarations_beside", "find_traces", "losses_all", "scan_all", "sets_in"]
+__all__ = ["declarations_beside", "each_trace", "find_traces", "losses_all", "scan_all", "sets_in"]
 
 SURE_IN_A_FOLDER = 0.4
 """A file of a directory is taken for a trace where a format is at least this sure of it."""
@@ -98,7 +99,7 @@ def scan_all(
         on_result(trace, part)
         result.merge(part)
 
-    _each(paths, format, trace_events, max_bytes, jobs, take, on_error, rotated=rotated, max_lives=max_lives)
+    each_trace(paths, format, trace_events, max_bytes, jobs, take, on_error, rotated=rotated, max_lives=max_lives)
     return result
 
 
@@ -124,19 +125,26 @@ def losses_all(
         on_trace(trace)
         losses.merge(trace.losses(chosen, qemu=qemu))
 
-    _each(paths, format, trace_events, max_bytes, jobs, take, on_error, rotated=rotated, max_lives=max_lives)
+    each_trace(paths, format, trace_events, max_bytes, jobs, take, on_error, rotated=rotated, max_lives=max_lives)
     return losses
 
 
-def sets_in(path: str | Path, *, format: str | None = None) -> list[TraceSet]:
-    """Return the traces below a directory, with the files that each lies in (or `path` itself if it is a file).
+def sets_in(path: str | Path, *, format: str | None = None, rotated: bool = False) -> list[TraceSet]:
+    """Return the traces below a directory, with the files that each lies in.
 
-    `format` is the id of that of all of them, if it is known. Raises as `find_traces`, and UnknownNameError.
+    Of a file it is the file alone, or with what lies beside it and is of the same log (`rotated`). `format` is the
+    id of that of all of them, if it is known. Raises as `find_traces`, and UnknownNameError.
     """
     traces = find_traces(path)
     if traces == [Path(path)]:
+        if rotated and str(path) != STDIN:
+            return list(find_sets(traces, siblings(Path(path)), format=_known(format)))
         return [TraceSet(Kind.FILE, (Path(path),))]
-    return find_sets(traces, find_files(path), format=format_by_id(format) if format is not None else None)
+    return find_sets(traces, find_files(path), format=_known(format))
+
+
+def _known(format: str | None) -> FormatInfo | None:
+    return format_by_id(format) if format is not None else None
 
 
 def _sets(
@@ -145,7 +153,7 @@ def _sets(
     """Yield the traces of files and directories in the order in which they are given, and whether of a directory."""
     files = [Path(p) for p in paths if str(p) == STDIN or not Path(p).is_dir()]
     beside = [s for p in files if rotated and str(p) != STDIN for s in siblings(p)]
-    given = find_sets(files, beside, format=format_by_id(format) if format is not None else None)
+    given = find_sets(files, beside, format=_known(format))
     for path in paths:
         if str(path) != STDIN and Path(path).is_dir():
             try:
@@ -159,7 +167,7 @@ def _sets(
             yield own, False
 
 
-def _each(
+def each_trace(
     paths: Iterable[str | Path],
     format: str | None,
     trace_events: str | Path | None,
@@ -171,7 +179,7 @@ def _each(
     rotated: bool = False,
     max_lives: int = MAX_LIVES,
 ) -> None:
-    """Open each trace of files and directories, and let it be taken."""
+    """Open each trace of files and directories, and let it be taken; the rest is told at `scan_all`."""
     declared = read_declarations(trace_events) if trace_events is not None else None
     for files, in_folder in _sets(list(paths), format, rotated, on_error):
         beside = declarations_beside(files.path) if in_folder and declared is None else None

@@ -10,11 +10,11 @@ import numpy as np
 from traceview.api import Trace
 from traceview.detect import Scanner
 from traceview.detect.health import Health, HealthCounter, Read
-from traceview.detect.lives import LivesScanner
+from traceview.detect.lives import MAX_LIVES, LivesScanner
 from traceview.detect.places import unsure_of_order
 from traceview.errors import TraceviewError
 from traceview.events import Kind
-from traceview.fleet import _each
+from traceview.fleet import each_trace
 from traceview.formats import FORMATS
 from traceview.formats.joints import with_joints
 from traceview.rules import RuleSet, load_rules
@@ -37,7 +37,7 @@ def check(
     """
     chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
     dating = Dating.given(qemu) if qemu else None
-    reader = trace._reader()
+    reader = trace.reader()
     scanner = LivesScanner(
         trace.vocabulary, chosen, lambda: Scanner(trace.vocabulary, chosen, qemu=dating), trace.format.id,
         most=trace.max_lives, printed=trace.format.printed, banners=lambda: getattr(reader.stats, "lives", ()),
@@ -62,7 +62,7 @@ def check(
         thread=trace.format.thread, scores={f.id: f.score(stats.head) for f in FORMATS}, named=named,
         compression=trace.source.compression, size=trace.source.size(),
     )  # fmt: skip
-    refused = [trace._explained(r) for r in stats.refused[:explained]]
+    refused = [trace.explained(r) for r in stats.refused[:explained]]
     return counter.finish(read, stats, result, frozenset(trace.vocabulary.events), refused)
 
 
@@ -75,6 +75,8 @@ def check_all(
     qemu: str | None = None,
     max_bytes: int | None = None,
     jobs: int | None = None,
+    rotated: bool = False,
+    max_lives: int = MAX_LIVES,
     explained: int = EXPLAINED,
     on_trace: Callable[[Trace], None] = lambda _trace: None,
     on_error: Callable[[TraceviewError], None] | None = None,
@@ -90,5 +92,5 @@ def check_all(
         on_trace(trace)
         found.append(check(trace, chosen, qemu=qemu, explained=explained, named=format is not None))
 
-    _each(paths, format, trace_events, max_bytes, jobs, take, on_error)
+    each_trace(paths, format, trace_events, max_bytes, jobs, take, on_error, rotated=rotated, max_lives=max_lives)
     return found

@@ -35,6 +35,27 @@ def test_the_siblings_of_a_file_are_read_where_that_is_asked_for(tmp_path: Path)
     assert run("show", paths[-1], "--finding", "2").code != 0
 
 
+def test_tables_the_health_and_an_export_take_the_siblings_too(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.log"
+    whole.write_bytes(LOG)
+    newest = rotate(tmp_path / "logs", LOG, [14])[-1]
+
+    def rows(command: str, path: Path, *options: str) -> list[dict[str, object]]:
+        lines = run(command, path, "--format", "jsonl", *options).lines
+        told = [json.loads(line) for line in lines if line]
+        return [{k: v for k, v in row.items() if k != "trace"} for row in told]
+
+    for command in ("windows", "requests", "events"):
+        assert rows(command, newest, "--rotated") == rows(command, whole) != rows(command, newest)
+    healthy = [json.loads(run("check", p, "--format", "json", *o).out) for p, o in ((newest, ["--rotated"]), (whole, []))]
+    assert healthy[0]["traces"][0]["records"] == healthy[1]["traces"][0]["records"] == LOG.count(b"\n")
+    pages = [tmp_path / "part.pftrace", tmp_path / "all.pftrace"]
+    for page, options in zip(pages, ([], ["--rotated"]), strict=True):
+        assert run("export", newest, "-o", page, *options).code == 0
+    assert pages[0].stat().st_size < pages[1].stat().st_size
+    assert run("vocabulary", newest).code == 0
+
+
 def test_nothing_is_written_over_a_file_of_a_set(tmp_path: Path) -> None:
     paths = rotate(tmp_path, LOG, [14])
     for path in paths:

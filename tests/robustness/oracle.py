@@ -67,7 +67,7 @@ def read(data: bytes, declarations: Declarations | None) -> Trace:
     """Open bytes as a user would, without telling the format. Raises what `traceview.open` raises."""
     source = MemorySource(data, chunk_bytes=1 << 23, name="damaged")
     trace = Trace(source, detect(source), declarations, builtin(), 1)
-    trace._reader()
+    trace.reader()
     return trace
 
 

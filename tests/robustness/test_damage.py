@@ -303,7 +303,7 @@ def test_any_bytes_behind_a_valid_magic_are_read_or_refused(version: int, order:
     head = struct.pack(f"{order}QQQ", (1 << 64) - 1, 0xF2B177CB0AA429B4, version)
     try:
         trace = binary_trace(head + tail)
-        trace._reader()
+        trace.reader()
     except UnsupportedVersionError:
         assert version in (0, 1, 5, 6)
         return

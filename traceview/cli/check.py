@@ -12,9 +12,11 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     OutFile,
     Paths,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -46,6 +48,8 @@ def check(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -55,7 +59,7 @@ def check(
     Exit codes: 0 healthy, 1 not (gaps, refused lines, time that steps back by more than is normal), 2 unreadable.
     """
     chosen = choose_formats(formats, DOCUMENT_FORMATS)
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
     known = choose_rules(rule, rules)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415  (when the command runs)

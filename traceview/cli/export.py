@@ -13,7 +13,9 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -63,6 +65,8 @@ def export(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -79,7 +83,9 @@ def export(
         )
     if output == STDIO and sys.stdout.isatty():
         raise typer.BadParameter("a trace is binary: give a file, or send stdout to a file or a pipe", param_hint="-o")
-    inputs = Inputs(choose_formats(formats, ("perfetto",)).input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(
+        choose_formats(formats, ("perfetto",)).input, trace_events, max_bytes, jobs, qemu, rotated, max_lives
+    )
 
     from traceview.cli.output import open_output  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.cli.progress import ProgressBar  # noqa: PLC0415

@@ -14,8 +14,10 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     Paths,
     QemuOption,
+    Rotated,
     RuleFolders,
     RuleOption,
     TraceEvents,
@@ -107,6 +109,8 @@ def repair(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -145,7 +149,7 @@ def repair(
             f"{undo} is there already, and is not overwritten; to put back what it holds, give no PATH",
             param_hint="--undo",
         )
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
 
     from traceview.repair.pair import open_pair  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.repair.plan import make_plan  # noqa: PLC0415
@@ -240,6 +244,8 @@ def verify(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
     qemu: QemuOption = None,
@@ -250,7 +256,7 @@ def verify(
     trace could not be judged.
     """
     chosen = choose_formats(formats, DOCUMENT_FORMATS)
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
 
     from traceview.cli.output import out_style, write_lines  # noqa: PLC0415
     from traceview.repair.pair import open_pair  # noqa: PLC0415

@@ -12,7 +12,9 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     QemuOption,
+    Rotated,
     RuleFolders,
     TraceEvents,
     choose_formats,
@@ -101,6 +103,8 @@ def try_out(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     qemu: QemuOption = None,
 ) -> None:
     """Judge traces by the rules of a file alone, and say of each rule what it came to."""
@@ -112,7 +116,7 @@ def try_out(
 
     chosen = choose_formats(formats, ("text",))
     rules = RuleSet(_read([file]))
-    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu)
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, qemu, rotated, max_lives)
     result, errors = scan_paths(paths, inputs, rules.choose(rules.ids))
     if result.traces:
         style = out_style()

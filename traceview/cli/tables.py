@@ -12,8 +12,10 @@ from traceview.cli.options import (
     Inputs,
     Jobs,
     MaxBytes,
+    MaxLives,
     OutFile,
     Paths,
+    Rotated,
     RuleFolders,
     RuleOption,
     TableFormatOption,
@@ -62,6 +64,8 @@ def windows(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
+    max_lives: MaxLives = None,
     rule: RuleOption = None,
     rules: RuleFolders = None,
 ) -> None:
@@ -71,7 +75,8 @@ def windows(
     from traceview.cli.output import note, open_output  # noqa: PLC0415  (a usage error need not wait for it)
     from traceview.report.tables import windows_frame, write_frames  # noqa: PLC0415
 
-    result, errors = scan_paths(paths, Inputs(chosen.input, trace_events, max_bytes, jobs), choose_rules(rule, rules))
+    inputs = Inputs(chosen.input, trace_events, max_bytes, jobs, rotated=rotated, max_lives=max_lives)
+    result, errors = scan_paths(paths, inputs, choose_rules(rule, rules))
     for index, trace in enumerate(result.traces):
         if not any(w.trace == index for w in result.windows):
             reasons = "; ".join(f"{u.rule}: {u.reason}" for u in trace.unjudged)
@@ -91,6 +96,7 @@ def requests(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
 ) -> None:
     """List every guest request: its device, node, place on the disk, and when it took each step."""
     chosen = _chosen(formats, output)
@@ -100,7 +106,7 @@ def requests(
     from traceview.report.tables import write_frames  # noqa: PLC0415
     from traceview.vocabulary import Meaning  # noqa: PLC0415
 
-    trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs))
+    trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs, rotated=rotated))
     rows = 0
 
     def counted() -> Iterator[pd.DataFrame]:
@@ -141,6 +147,7 @@ def events(
     trace_events: TraceEvents = None,
     max_bytes: MaxBytes = None,
     jobs: Jobs = None,
+    rotated: Rotated = False,
 ) -> None:
     """List records, chosen by event, time, process and pointer."""
     chosen = _chosen(formats, output)
@@ -157,7 +164,7 @@ def events(
         tid=pid,
         pointer=parsed(_pointer, pointer, "--pointer"),
     )
-    trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs))
+    trace = _trace(path, Inputs(chosen.input, trace_events, max_bytes, jobs, rotated=rotated))
     with ProgressBar(hidden=_on_terminal(output)) as progress, open_output(output, _reads(trace, trace_events)) as out:
         progress.watch(trace)
         write_frames(_event_frames(trace, selection), chosen.output, out)
@@ -197,7 +204,7 @@ def _trace(path: Path, inputs: Inputs) -> Trace:
     from traceview.fleet import declarations_beside, sets_in  # noqa: PLC0415
     from traceview.sets import open_set  # noqa: PLC0415
 
-    found = sets_in(path, format=inputs.format)
+    found = sets_in(path, format=inputs.format, rotated=inputs.rotated)
     if len(found) > 1:
         from traceview.report.escape import printable  # noqa: PLC0415
 
