@@ -47,7 +47,10 @@ def test_tables_the_health_and_an_export_take_the_siblings_too(tmp_path: Path) -
 
     for command in ("windows", "requests", "events"):
         assert rows(command, newest, "--rotated") == rows(command, whole) != rows(command, newest)
-    healthy = [json.loads(run("check", p, "--format", "json", *o).out) for p, o in ((newest, ["--rotated"]), (whole, []))]
+    healthy = [
+        json.loads(run("check", path, "--format", "json", *options).out)
+        for path, options in ((newest, ["--rotated"]), (whole, []))
+    ]
     assert healthy[0]["traces"][0]["records"] == healthy[1]["traces"][0]["records"] == LOG.count(b"\n")
     pages = [tmp_path / "part.pftrace", tmp_path / "all.pftrace"]
     for page, options in zip(pages, ([], ["--rotated"]), strict=True):

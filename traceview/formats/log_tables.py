@@ -109,6 +109,11 @@ class TableBuilder:
         self.strings: dict[int, list[int]] = {}
         """For each form code with strings, the arguments that are."""
         self._tables: KernelTables | None = None
+        self._hashes: UInt64Array = np.zeros(0, dtype=np.uint64)
+        self._codes: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._words: UInt64Array = np.zeros((0, kernel.NAME_WORDS), dtype=np.uint64)
+        self._entered = 0
+        """So many of the names are entered into the three tables above."""
 
     def add(self, name: bytes, forms: Sequence[tuple[EventForm, int]] | None) -> None:
         """Take in a name: with its forms and their codes, or None if its records are to be counted unseen."""
@@ -148,25 +153,33 @@ class TableBuilder:
         return self._tables
 
     def _made(self) -> KernelTables:
+        """Return copies, as goes may be under way; a trace can have thousands of names that come one by one."""
         slots = 1 << max(6, (4 * len(self.names)).bit_length())
-        hashes = np.zeros(slots, dtype=np.uint64)
-        codes = np.full(slots, -1, dtype=np.int32)
-        words = np.zeros((len(self.names) + 1, kernel.NAME_WORDS), dtype=np.uint64)
-        for code, name in enumerate(self.names):
-            if len(name) > 8 * kernel.NAME_WORDS:
-                continue  # the kernel does not find it
-            parts = list(_words(name))
-            words[code, : len(parts)] = parts[: kernel.NAME_WORDS]
-            value = _hash(parts)
-            slot = value & (slots - 1)
-            while codes[slot] >= 0:
-                slot = (slot + 1) & (slots - 1)
-            hashes[slot], codes[slot] = value, code
+        if slots > len(self._codes):
+            self._hashes, self._codes = np.zeros(slots, dtype=np.uint64), np.full(slots, -1, dtype=np.int32)
+            self._words = np.zeros((slots // 2, kernel.NAME_WORDS), dtype=np.uint64)
+            self._entered = 0
+        for code in range(self._entered, len(self.names)):
+            self._enter(code, self.names[code])
+        self._entered = len(self.names)
         return KernelTables(
-            self._function, slots - 1, hashes, codes, words, np.array([*map(len, self.names), 0], dtype=np.int64),
+            self._function, slots - 1, self._hashes.copy(), self._codes.copy(),
+            self._words[: len(self.names) + 1].copy(), np.array([*map(len, self.names), 0], dtype=np.int64),
             np.array([*self._first_plan, kernel.LEFT], dtype=np.int64), np.array([*self._plan, 0], dtype=np.uint64),
             self._width,
         )  # fmt: skip
+
+    def _enter(self, code: int, name: bytes) -> None:
+        if len(name) > 8 * kernel.NAME_WORDS:
+            return  # the kernel does not find it
+        parts = list(_words(name))
+        self._words[code, : len(parts)] = parts[: kernel.NAME_WORDS]
+        value = _hash(parts)
+        mask = len(self._codes) - 1
+        slot = value & mask
+        while self._codes[slot] >= 0:
+            slot = (slot + 1) & mask
+        self._hashes[slot], self._codes[slot] = value, code
 
 
 def is_plain(form: EventForm) -> bool:
