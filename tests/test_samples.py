@@ -155,7 +155,7 @@ EXPECTED = {
             ),
         ),
     ],
-    "fixed": [drain(585, 600), switch(600, 610), drain(1003, 1018), switch(1018, 1028)],
+    "fixed": [drain(585, 600), switch(600, 610), drain(990, 1005), switch(1005, 1015)],
     "stock-4.1-ide-lost-write": [
         Seen(
             EXIT_RULE, 269, 317, Verdict.VIOLATED, Shape.UNCLASSIFIED, Severity.DATA_LOSS, Evidence.PROXY,
@@ -169,7 +169,7 @@ EXPECTED = {
         parked(534, 558, ("write", 2920448), ("write", 3477504), ("write", 634880)),
         parked(830, 860, ("read", 430080), ("read", 3432448), ("read", 1404928), ("read", 2555904)),
     ],
-    "stock-7.2-mixed": [switch(501, 516, Evidence.PROXY), switch(714, 729, Evidence.PROXY)],
+    "stock-7.2-mixed": [switch(519, 534, Evidence.PROXY), switch(732, 747, Evidence.PROXY)],
     "simpletrace-2.6": [
         drain(238, 247),
         switch(247, 252),

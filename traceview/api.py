@@ -12,7 +12,7 @@ from traceview.detect import Scanner
 from traceview.detect.lives import MAX_LIVES, LivesScanner
 from traceview.detect.places import placed, unsure_of_order
 from traceview.errors import TraceNotFoundError, TraceReadError, UnknownNameError, nearest
-from traceview.events import EventBatch, ReadStats, Refusal
+from traceview.events import EventBatch, Gap, ReadStats, Refusal
 from traceview.findings import Finding, Picture, RefusedLine, ScanResult, Window
 from traceview.fingerprints import trace_digest
 from traceview.formats import detect, format_by_id
@@ -72,6 +72,8 @@ class Trace:
         """The path whose name tells of which VM it is."""
         self.lives: list[Life] = []
         """The QEMUs that wrote it, when a scan has told them apart."""
+        self.gaps: list[Gap] = []
+        """What the last scan found missing, with what only other records tell of."""
         self.stats = ReadStats()
         """What the last reading met; complete when it has come to the end."""
 
@@ -151,7 +153,7 @@ class Trace:
         result = scanner.finish(self.path, self.format.id, reader.stats)
         unsure_of_order(self.source, result)
         placed(self.source, result, scanner.losses)
-        self.lives = result.traces[0].lives
+        self.lives, self.gaps = result.traces[0].lives, result.traces[0].gaps
         result.traces[0].refused = [self.explained(r) for r in reader.stats.refused[:EXPLAINED]]
         if not self.source.is_stdin:
             result.findings = [replace(f, picture=self._picture(f, result.windows[f.window])) for f in result.findings]
@@ -201,7 +203,7 @@ class Trace:
 
         first, last = records if records is not None else records_around(window)
         timeline = Timeline.around(self.vocabulary, self._of_life(window), first, last)
-        gaps = self.stats.gaps
+        gaps = self.gaps or self.stats.gaps
         return build_scene(timeline, window, title=title, subtitle=subtitle, span_ns=span_ns, gaps=gaps)
 
     def timelines_around(self, windows: Sequence[Window]) -> Iterator[tuple[int, Timeline]]:

@@ -215,6 +215,7 @@ CAUSES: Mapping[str, str] = {
     "disk-error": "bytes that the system could not read",
     "compressed-early": "a compressed stream that ends early",
     "missing-file": "a file of a rotated log that is not there",
+    "missing": "a record that must be there by what others say, and is not, or stands there twice",
     "file-order": "files of a rotated log whose order is not certain",
     MANY: "more gaps than are told one by one, or a checksum that fails: anything may be missing",
 }
@@ -295,12 +296,15 @@ class ReadStats:
     bytes_read: int = 0
 
     def add_gap(self, gap: Gap) -> None:
-        """Note a gap. Beyond `MAX_GAPS` the last one stands for all that follow."""
+        """Note a gap. Beyond `MAX_GAPS` the last one stands for all that follow, and reaches as far back as they do."""
         if len(self.gaps) < MAX_GAPS:
             self.gaps.append(gap)
-        elif self.gaps[-1].cause != MANY:
+            return
+        last = self.gaps[-1]
+        if last.cause != MANY:
             text = f"more than {MAX_GAPS} gaps: from here on they are not told one by one"
-            self.gaps[-1] = replace(self.gaps[-1], cause=MANY, count=None, text=text)
+            last = replace(last, cause=MANY, count=None, text=text)
+        self.gaps[-1] = replace(last, reach=max(last.reach, last.record - gap.first))
 
 
 @dataclass(slots=True)

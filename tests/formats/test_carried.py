@@ -22,7 +22,7 @@ from traceview.events import MANY, MAX_GAPS, NO_THREAD, NO_TIME, Gap, ReadStats
 from traceview.findings import ScanResult, Verdict
 from traceview.formats import detect, format_by_id
 from traceview.formats.base import FormatInfo
-from traceview.formats.carried import note_gap, share_of_records, thread_of
+from traceview.formats.carried import share_of_records, thread_of
 from traceview.source import ByteSource
 from traceview.vocabulary import builtin
 
@@ -339,8 +339,8 @@ def test_hostile_content_takes_no_more_than_seconds(writer: str, content: str) -
 def test_where_gaps_are_not_told_one_by_one_what_reaches_further_back_is_not_forgotten() -> None:
     stats = ReadStats()
     for n in range(MAX_GAPS + 1):
-        note_gap(stats, Gap("cut", 10 * n, 0, 0, 0, 1, "x"))
-    note_gap(stats, Gap("dropped", 20_000, 0, 0, 0, None, "since long", None, 19_000))
+        stats.add_gap(Gap("cut", 10 * n, 0, 0, 0, 1, "x"))
+    stats.add_gap(Gap("dropped", 20_000, 0, 0, 0, None, "since long", None, 19_000))
     assert len(stats.gaps) == MAX_GAPS
     last = stats.gaps[-1]
     assert (last.cause, last.first) == (MANY, 1000)

@@ -100,6 +100,11 @@ class LivesScanner:
             told = self._whose.registry.lives[number]
             life.process, life.by_id = told.process, told.by_id
         lives = sorted(self._lives.values(), key=lambda life: life.first_record)
+        unmarked = [g for life in lives for g in life.scanner.unmarked(stats.gaps)]
+        for gap in unmarked:
+            stats.add_gap(gap)
+        if unmarked:
+            stats.gaps.sort(key=lambda gap: (gap.record, gap.byte_offset))
         if len(lives) < 2:
             result = self._first.finish(path, format_id, stats, self._released(lives[0]) if lives else None)
             self.losses = self._first.losses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from traceview.detect.accounts import Accounts
 from traceview.detect.anchors import ANCHORS, find_anchors
@@ -26,6 +26,7 @@ from traceview.findings import ScanResult, Severity, TraceSummary, Verdict
 from traceview.fingerprints import fingerprinted, trace_digest
 from traceview.losses import Horizon, Losses, LostExtent
 from traceview.rules import RuleSet
+from traceview.timeline.continuity import Continuity
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.iterations import IterationCounter
 from traceview.timeline.jobs import Job, JobTracker, Step
@@ -41,7 +42,7 @@ __all__ = ["SCAN_MEANINGS", "Scanner"]
 _REQUESTS = (
     Meaning.SUBMIT, Meaning.REACH, Meaning.DEVICE_REQUEST, Meaning.NOTIFIER_READ, Meaning.QUEUE_NOTIFY,
 )  # fmt: skip
-SCAN_MEANINGS = frozenset((*ANCHORS, *_REQUESTS, *FRAME_MEANINGS))
+SCAN_MEANINGS = frozenset((*ANCHORS, *_REQUESTS, *FRAME_MEANINGS, *Continuity.MEANINGS))
 """What every scan decodes, beside what its rules speak of; everything else is only counted."""
 WITNESS_MEANINGS = frozenset({
     Meaning.JOB_EXIT_BH, Meaning.DRAINED_BEGIN, Meaning.DRAINED, Meaning.DRAINED_END, Meaning.EXTERNAL_OFF,
@@ -72,6 +73,7 @@ class Scanner:
         # What tells lives apart is decoded in every scan, so that all of them date the trace alike.
         self._meanings = SCAN_MEANINGS | WATCHED | rules.meanings | (WITNESS_MEANINGS if keep_witness else frozenset())
         self._meanings |= LOSS_MEANINGS if keep_losses else frozenset()
+        self._continuity = Continuity()
         self._names = NameTracker()
         self._jobs = JobTracker()
         self._devices = DeviceMap()
@@ -116,6 +118,7 @@ class Scanner:
         if len(self._threads) < 2:
             self._threads.update(distinct(table.tid))
         self._iterations.number(table)
+        self._continuity.feed(table)
         self._devices.feed(table)
         self._ownership.feed(table)
         self._buffer.append(table)
@@ -188,6 +191,10 @@ class Scanner:
         if self._ledger is not None:
             self._ledger.take(len(self._candidates), candidate, self._buffer)
         self._candidates.append(candidate)
+
+    def unmarked(self, known: Sequence[Gap]) -> list[Gap]:
+        """Return the gaps that follow from what was fed, as far as none of the `known` ones tells of them."""
+        return self._continuity.gaps(known)
 
     def finish(self, path: str, format_id: str, stats: ReadStats, qemu: Dating | None = None) -> ScanResult:
         """Judge all windows and return the result.

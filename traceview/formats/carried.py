@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from traceview.events import MANY, NO_THREAD, EventBatch, Gap, ReadStats
+from traceview.events import NO_THREAD, EventBatch, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormsOf, MakeReader, Reader, Wanted, note_cut
 from traceview.formats.builder import BatchBuilder
 from traceview.formats.declarations import Declarations
@@ -22,7 +22,7 @@ from traceview.source import ByteSource, ReadInto
 
 __all__ = [
     "NAME", "PREFIXED", "TEXT", "CarriedReader", "Carrier", "Lines", "Loss", "MakeLines",
-    "note_gap", "read_lines", "read_source", "reader_of", "share_of_records", "thread_of",
+    "read_lines", "read_source", "reader_of", "share_of_records", "thread_of",
 ]  # fmt: skip
 
 NAME, TEXT = "name_NAME", "value_TEXT"
@@ -105,14 +105,6 @@ class Lines(Protocol):
     def finish(self) -> None:
         """Take the end, and leave in `stats` what names were met."""
         ...
-
-
-def note_gap(stats: ReadStats, gap: Gap) -> None:
-    """Note a gap. Where no more are told one by one, the one that stands for them reaches as far back as it."""
-    stats.add_gap(gap)
-    last = stats.gaps[-1]
-    if last.cause == MANY and gap.first < last.first:
-        stats.gaps[-1] = replace(last, reach=last.record - gap.first)
 
 
 MakeLines = Callable[[FormsOf, Declarations | None, Wanted, ReadStats], Lines]

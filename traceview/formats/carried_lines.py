@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from traceview.events import MANY, NO_TIME, Conversion, EventForm, Gap, ReadStats, Refusal
 from traceview.formats.base import FormsOf, Wanted
 from traceview.formats.builder import BatchBuilder
-from traceview.formats.carried import NAME, TEXT, Carrier, MakeLines, note_gap
+from traceview.formats.carried import NAME, TEXT, Carrier, MakeLines
 from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_blocks import Fault, note_fault
@@ -127,7 +127,7 @@ class CarriedLines:
             gap = Gap("unreadable", *self._place(offset), 1, "what is left of a damaged record", len(line) + 1)
         else:
             return
-        note_gap(stats, gap)
+        stats.add_gap(gap)
 
     def _place(self, offset: int) -> tuple[int, int, int, int]:
         stats = self.stats
@@ -207,7 +207,7 @@ class CarriedLines:
             if last is not None and last[0] > ts_ns >= before - STEP_NS:
                 words = f"time steps back by {(last[0] - ts_ns) // 1000} µs where it cannot: records changed places"
                 place = (stats.records, offset, stats.lines, ts_ns)
-                note_gap(stats, Gap("clock-jump", *place, None, words, None, stats.records - last[1] + 1))
+                stats.add_gap(Gap("clock-jump", *place, None, words, None, stats.records - last[1] + 1))
             self._strands[strand] = ts_ns, stats.records + 1
         stats.last_ts_ns = ts_ns
 
@@ -233,7 +233,7 @@ class CarriedLines:
         if len(stats.refused) < MAX_REFUSED:
             stats.refused.append(Refusal(stats.lines, place[1], text[:1000].decode("utf-8", "surrogateescape")))
         cause, words = ("cut", _RECORD_CUT) if cut or count is None else ("unreadable", _RECORD_UNREADABLE)
-        note_gap(stats, Gap(cause, *place, count, words))
+        stats.add_gap(Gap(cause, *place, count, words))
 
 
 def lines_of(make_carrier: Callable[[], Carrier]) -> MakeLines:

@@ -15,7 +15,7 @@ from typing import Protocol
 from traceview.events import MAX_GAPS, NO_TIME, Arg, Conversion, EventBatch, EventForm, Gap, Kind, ReadStats, Refusal
 from traceview.formats.base import FormsOf, MakeReader, Wanted
 from traceview.formats.builder import BatchBuilder
-from traceview.formats.carried import note_gap, read_source
+from traceview.formats.carried import read_source
 from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.field_grammar import Syntax
@@ -264,7 +264,7 @@ class _Losses:
         behind = self._later_than(loss.until_ns) if loss.until_ns != NO_TIME else 0
         reach = self._later_than(loss.since_ns) - behind if loss.since_ns != NO_TIME else 0
         place = (stats.records - behind, offset, line, stats.last_ts_ns)
-        note_gap(stats, Gap("dropped", *place, loss.count, loss.text, None, reach))
+        stats.add_gap(Gap("dropped", *place, loss.count, loss.text, None, reach))
 
     def _later_than(self, ts_ns: int) -> int:
         """Return how many of the last records came after the last one up to a time; all, where that is forgotten."""

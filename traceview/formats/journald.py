@@ -10,7 +10,7 @@ from typing import Any
 
 from traceview.events import NO_THREAD, NO_TIME, Gap, ReadStats
 from traceview.formats.base import FormatInfo, FormsOf, Wanted
-from traceview.formats.carried import PREFIXED, Loss, note_gap, reader_of, share_of_records, thread_of
+from traceview.formats.carried import PREFIXED, Loss, reader_of, share_of_records, thread_of
 from traceview.formats.carried_grammar import expression, rule_pattern
 from traceview.formats.carried_lines import CarriedLines
 from traceview.formats.carried_time import clock_ns
@@ -168,7 +168,7 @@ class JournalLines(CarriedLines):
 
     def _missing(self, cause: str, offset: int, text: str, count: int | None = None) -> None:
         stats = self.stats
-        note_gap(stats, Gap(cause, stats.records, offset, stats.lines, stats.last_ts_ns, count, text))
+        stats.add_gap(Gap(cause, stats.records, offset, stats.lines, stats.last_ts_ns, count, text))
 
 
 def score(head: bytes) -> float:

@@ -128,7 +128,7 @@ class Op(enum.IntEnum):
         return self in (Op.WRITE, Op.WRITE_ZEROES, Op.DISCARD)
 
 
-STRING_ROLES = ("name", "image", "state")
+STRING_ROLES = ("name", "image", "state", "state_before")
 """Roles whose value is an index into the string table."""
 ROLES = (
     "node", "target", "blk", "job", "ctx", "bh", "cb", "child", "device", "queue", "request", "coroutine",
