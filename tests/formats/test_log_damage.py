@@ -126,6 +126,15 @@ def test_bytes_that_are_no_text_stand_where_records_may_have_been() -> None:
     assert gap.text == "what is no text, where records may have been, and of bytes that are no UTF-8"
 
 
+def test_lines_of_noise_are_one_gap() -> None:
+    written = lines(8)
+    noise = b"".join(bytes(range(0xA0 + n, 0xE0)) + b"\n" for n in range(9))
+    reading = read_log(b"".join([*written[:4], noise, bytes(20), b"\n", noise, *written[5:]]))
+    assert [(g.cause, g.record, g.count, g.size_bytes) for g in reading.stats.gaps] == [
+        ("not-utf8", 4, None, len(noise)), ("nul-hole", 4, None, 20), ("not-utf8", 4, None, len(noise)),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "other",
     [

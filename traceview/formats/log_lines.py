@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from traceview.events import NO_THREAD, NO_TIME, Conversion, Gap, ReadStats, Refusal
 from traceview.formats.base import FormsOf, Wanted
@@ -258,13 +259,23 @@ class LineReader:
             text = "what is left of a damaged record"
             self._note_unreadable(line, stats.records, offset, stats.last_ts_ns, text)
         elif is_garbage(line):
-            text = "what is no text, where records may have been"
-            self._note_unreadable(line, stats.records, offset, stats.last_ts_ns, text)
+            self._note_garbage(line, offset)
 
     def _is_record(self, name: bytes, text: bytes) -> bool:
         """Say whether a word is the name of a known event, and what stands behind it of one of its forms."""
         event = self.events.get(name) or self._event(name)
         return any(p.decode(text.removesuffix(b"\r")) is not None for p in event.plans)
+
+    def _note_garbage(self, line: bytes, offset: int) -> None:
+        """Note a line that is no text; what stands right behind what cannot be read, either, is one gap with it."""
+        stats = self.stats
+        last = stats.gaps[-1] if stats.gaps else None
+        goes_on = last is not None and (last.record, last.end_byte_offset) == (stats.records, offset)
+        if last is not None and goes_on and last.cause in ("unreadable", "not-utf8") and last.size_bytes is not None:
+            stats.gaps[-1] = replace(last, count=None, size_bytes=last.size_bytes + len(line) + 1)
+            return
+        text = "what is no text, where records may have been"
+        self._note_unreadable(line, stats.records, offset, stats.last_ts_ns, text)
 
     def _note_unreadable(self, line: bytes, record: int, offset: int, ts_ns: int, text: str) -> None:
         """Note a record that cannot be read as a gap before or at `record`."""

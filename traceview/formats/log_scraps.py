@@ -14,7 +14,7 @@ _WORD = re.compile(rb"(?<![A-Za-z0-9_])([A-Za-z_][A-Za-z0-9_]*) ")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NO_TEXT = bytes(c for c in (*range(32), 127) if c not in b"\a\b\t\n\v\f\r\x1b")
 """What no terminal is sent."""
-FEWEST_NO_TEXT, NO_TEXT_IN = 4, 8
+FEWEST_NO_TEXT, NO_TEXT_IN = 8, 8
 """A line that has so many bytes that are no text, and one in so many, was never written as one."""
 WITHIN = 64
 """A record's prefix is shorter than this."""
