@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.timeline.story import JOB, Story, instrumented
 from traceview.api import Trace
 from traceview.events import Gap
 from traceview.findings import ScanResult, Verdict
+from traceview.timeline.continuity import Continuity
 
 REQUEST = 0x7F00
 LONG = 30
@@ -165,3 +168,48 @@ def test_a_step_that_no_window_rests_on_may_be_missing() -> None:
     story = lives(4)
     missing = first_of(story, "(running-->ready)", behind=8)
     assert gaps(scanned(story, without=(missing,))) == []
+
+
+BLK, OLD, NEW = 0xB1, 0xD1, 0xD2
+
+
+def moved(moves: int) -> Story:
+    """Return a story in which a BlockBackend is moved from node to node and back, and makes requests on each."""
+    story = Story()
+    for n in range(moves):
+        node, before = (OLD, NEW) if n % 2 else (NEW, OLD)
+        if n:
+            story.say(f"blk_root_detach child 0x{0xC0 + n - 1:x} blk 0x{BLK:x} bs 0x{before:x}")
+        story.say(f"blk_root_attach child 0x{0xC0 + n:x} blk 0x{BLK:x} bs 0x{node:x}")
+        for offset in range(3):
+            story.say(f"blk_co_pwritev blk 0x{BLK:x} bs 0x{node:x} offset {4096 * offset} bytes 4096 flags 0x0")
+    return story
+
+
+def test_a_request_on_a_node_that_its_blockbackend_never_came_to_lacks_the_move() -> None:
+    story = moved(9)
+    assert gaps(scanned(story)) == []
+    move = first_of(story, "blk_root_detach", behind=20)
+    (gap,) = gaps(scanned(story, without=(move, move + 1)))
+    assert (gap.cause, gap.first, gap.record) == ("missing", move - 1, move - 1)
+    assert gap.text.startswith(f"BlockBackend 0x{BLK:x} is on another node than it was attached to")
+
+
+def test_where_no_move_is_traced_a_node_may_be_another_one() -> None:
+    story = moved(9)
+    moves = tuple(n for n, line in enumerate(story.log().splitlines(), 1) if b"blk_root" in line)
+    assert gaps(scanned(story, without=moves)) == []
+
+
+@given(st.sets(st.integers(1, 200), max_size=8), st.sets(st.integers(1, 140), max_size=5))
+def test_what_is_missing_does_not_depend_on_how_the_records_come(cuts: set[int], without: set[int]) -> None:
+    lines = (busy(12, requests=2).log() + moved(8).log() + lives(3).log()).splitlines(keepends=True)
+    data = b"".join(line for n, line in enumerate(lines) if n not in without)
+    trace = trace_of(data)
+    (batch,) = trace.batches(trace.vocabulary.events.__contains__)
+    whole, parts = Continuity(), Continuity()
+    whole.feed(trace.vocabulary.interpret(batch))
+    edges = [0, *sorted(c for c in cuts if c < len(batch)), len(batch)]
+    for first, last in itertools.pairwise(edges):
+        parts.feed(trace.vocabulary.interpret(batch.take(slice(first, last))))
+    assert parts.gaps([]) == whole.gaps([])

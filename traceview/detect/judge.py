@@ -201,7 +201,7 @@ class Judge:
 
     def _doubt_of_records(self, candidate: Candidate, gap: Gap | None) -> str:
         """Say why it is in doubt whether what stands in a window does, where a gap is in it or no end; or nothing."""
-        if candidate.close is None and candidate.evidence is Evidence.PROXY:
+        if candidate.close is None and self._stands_in_for_another(candidate):
             return UNBOUNDED
         if gap is None or candidate.open is None:
             return ""
@@ -209,6 +209,18 @@ class Judge:
             return DISORDER
         # Where the edges themselves are among what is missing, others stand in for them that are further apart.
         return f"records are missing inside its window ({gap.text})" if candidate.evidence is Evidence.PROXY else ""
+
+    def _stands_in_for_another(self, candidate: Candidate) -> bool:
+        """Say whether a clause that comes first lacks nothing but what confirms it: that record may just be missing."""
+        clauses = [c for c in candidate.rule.windows if c.evidence is Evidence.PROXY]
+        if candidate.clause not in clauses:
+            return False
+        for clause in clauses[: clauses.index(candidate.clause)]:
+            confirming = {m for p in clause.confirm for m in p.word.meanings}
+            lacked = lacking(clause.needs, self._known.seen)
+            if lacked and all(confirming.issuperset(n.meanings) for n in lacked):
+                return True
+        return False
 
     def _gap_after(self, candidate: Candidate) -> bool:
         last = candidate.job.exit_done

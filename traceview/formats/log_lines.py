@@ -162,7 +162,7 @@ class LineReader:
             text = match[text_group]
             # Text is looked into, wanted or not, so that gaps and the numbers of records do not depend on what is
             # wanted; where its forms are not plain, only where another record may have run into it.
-            alone = b"@" not in text or not event.plans or scan.embedded.search(text) is None
+            alone = b"@" not in text or scan.embedded.search(text) is None
             if alone and prefixed and not event.checked:
                 self._count(match, base + start, prefixed)
                 event.count += 1
@@ -178,6 +178,10 @@ class LineReader:
                 continue
             ts, tid = self._count(match, base + start, prefixed)
             event.count += 1
+            if not alone:  # a string takes anything, and of text without known form nobody knows where it ends
+                words = "a record in the text of another: the line is torn, or its text only looks like one"
+                place = (stats.records - 1, base + start, stats.lines, ts)
+                stats.add_gap(Gap("unreadable", *place, None, words))
             if event.wanted:
                 self.builder.add(event.code[which], (stats.records - 1, stats.lines, base + start, ts, tid), values)
         if at < end:
@@ -300,6 +304,11 @@ class LineReader:
                 end = starts[0] if len(starts) == 1 else inner.start()
                 self._piece(line[begin:end], offset + begin, sure_of_end=len(starts) == 1)
             begin = min(starts, default=inner.start())
+            if not starts and any(known.endswith(line[begin:stop]) for known in self.threads):
+                # Its thread is the rest of one: the line is torn, and there is no telling what stood where it is.
+                text = "a record without its beginning behind other text: the line is torn there"
+                place = (self.stats.records, offset + begin, self.stats.lines, self.stats.last_ts_ns)
+                self.stats.add_gap(Gap("unreadable", *place, None, text))
         assert begin is not None, "a line without records is not split"
         self._piece(line[begin:].removesuffix(b"\r"), offset + begin, sure_of_end=True)
 

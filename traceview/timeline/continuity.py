@@ -67,13 +67,16 @@ class _Followed:
 class Continuity:
     """Feed it the tables of one QEMU in order, then ask for the gaps that nothing marks."""
 
-    MEANINGS = frozenset((*(t.first for t in _TURNS), *(t.second for t in _TURNS), Meaning.JOB_STATE))
+    MEANINGS = frozenset((*(t.first for t in _TURNS), *(t.second for t in _TURNS), Meaning.JOB_STATE, Meaning.REACH))
 
     def __init__(self) -> None:
         self._followed = [_Followed({}, []) for _ in _TURNS]
         self._states: dict[int, tuple[str, int]] = {}
         """By job, the state that it came to last, and the record that says so."""
         self._state_breaks = _Followed({}, [])
+        self._nodes: dict[int, tuple[int, int, int]] = {}
+        """By BlockBackend, the meaning, the node and the record of the last record that tells its node."""
+        self._node_breaks = _Followed({}, [])
 
     def feed(self, table: MeaningTable) -> None:
         """Take the next table."""
@@ -81,6 +84,7 @@ class Continuity:
             rows = np.flatnonzero(table.where(turns.first, turns.second))
             if len(rows):
                 self._take(table, rows, turns, followed)
+        self._take_nodes(table)
         states = table.where(Meaning.JOB_STATE)
         if states.any():
             self._take_states(table, np.flatnonzero(states))
@@ -120,6 +124,41 @@ class Continuity:
             text = f"{event} of {pointer(key)} twice in a row"
             followed.breaks.append(_gap(table, row, before, text))
 
+    def _take_nodes(self, table: MeaningTable) -> None:
+        """Hold the node of each BlockBackend's requests, and that which it leaves, against the one it came to."""
+        rows = np.flatnonzero(table.where(Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, Meaning.REACH))
+        blks, nodes = table.role("blk", rows), table.role("node", rows)
+        told = (blks != 0) & (nodes != 0)
+        rows, blks, nodes = rows[told], blks[told], nodes[told]
+        order = np.argsort(blks, kind="stable")
+        rows, blks, nodes = rows[order], blks[order], nodes[order]
+        meanings, records = table.meaning[rows], table.record[rows]
+        attached, left = meanings == Meaning.ROOT_ATTACH, meanings == Meaning.ROOT_DETACH
+        again = blks[1:] == blks[:-1]
+        wrong = again & ~attached[1:] & ((nodes[1:] != nodes[:-1]) | left[:-1])
+        self._node_breaks.kept += int(np.count_nonzero(again & attached[:-1] & ~attached[1:] & ~wrong))
+        for i in np.flatnonzero(wrong).tolist():
+            self._node_break(table, int(rows[i + 1]), int(blks[i]), int(records[i]))
+        firsts = np.flatnonzero(np.concatenate(([True], ~again))) if len(rows) else rows
+        lasts = np.append(firsts[1:] - 1, len(rows) - 1)
+        for first, end in zip(firsts.tolist(), lasts.tolist(), strict=True) if len(rows) else ():
+            blk = int(blks[first])
+            before = self._nodes.pop(blk, None)
+            if before is not None and not attached[first]:
+                if before[1] != int(nodes[first]) or before[0] == Meaning.ROOT_DETACH:
+                    self._node_break(table, int(rows[first]), blk, before[2])
+                else:
+                    self._node_breaks.kept += before[0] == Meaning.ROOT_ATTACH
+            self._nodes[blk] = int(meanings[end]), int(nodes[end]), int(records[end])
+        while len(self._nodes) > MOST_FOLLOWED:
+            del self._nodes[next(iter(self._nodes))]
+
+    def _node_break(self, table: MeaningTable, row: int, blk: int, before: int) -> None:
+        self._node_breaks.broken += 1
+        if len(self._node_breaks.breaks) <= MAX_GAPS:
+            text = f"BlockBackend {pointer(blk)} is on another node than it was attached to"
+            self._node_breaks.breaks.append(_gap(table, row, before, text))
+
     def _take_states(self, table: MeaningTable, rows: Int64Array) -> None:
         strings = table.strings
         jobs, befores, afters = (table.role(role, rows).tolist() for role in ("job", "state_before", "state"))
@@ -147,8 +186,9 @@ class Continuity:
         for turns, followed in zip(_TURNS, self._followed, strict=True):
             if followed.both == 3 and followed.broken * turns.trusted <= followed.kept:
                 found += followed.breaks
-        if self._state_breaks.broken * 4 <= self._state_breaks.kept:
-            found += self._state_breaks.breaks
+        for followed in (self._state_breaks, self._node_breaks):
+            if followed.broken * 4 <= followed.kept:
+                found += followed.breaks
         found = [g for g in found if not any(k.between(g.first - 1, g.record) for k in known)]
         return [gap for together in _overlapping(found) for gap in _explained(together)]
 
