@@ -221,7 +221,8 @@ def test_a_log_with_a_stretch_that_cannot_be_read_says_no_more_than_the_whole(sa
     ]
     for first in sorted({*places(len(lines) - count, CUTS // 6, sample), *around}):
         result = trace_of(b"".join([*lines[:first], unreadable, *lines[first + count :]])).scan()
-        assert {g.record for g in result.traces[0].gaps} == {first}
+        marked = [g for g in result.traces[0].gaps if g.cause != "missing"]  # what else tells of the stretch is no harm
+        assert {g.record for g in marked} == {first}
         # What cannot be read is a record all the same.
         assert_says_no_more(result, complete, behind(first, count - 1))
 

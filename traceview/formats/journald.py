@@ -106,7 +106,7 @@ def _as_bytes(text: str) -> bytes:
 
 
 def _objects(line: bytes) -> Iterator[dict[str, Any] | None]:
-    """Yield the objects of a line, and None for what is no object."""
+    """Yield the objects of a line, and at last None where something else stands in it."""
     text = line.decode("utf-8", "surrogateescape").rstrip()
     at = 0
     while at < len(text):
@@ -115,7 +115,10 @@ def _objects(line: bytes) -> Iterator[dict[str, Any] | None]:
         except (ValueError, RecursionError):
             yield None
             return
-        yield value if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            yield None
+            return
+        yield value
 
 
 def _first_behind_blanks(text: str, at: int) -> int:

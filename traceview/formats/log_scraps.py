@@ -16,6 +16,8 @@ _NO_TEXT = bytes(c for c in (*range(32), 127) if c not in b"\a\b\t\n\v\f\r\x1b")
 """What no terminal is sent."""
 FEWEST_NO_TEXT, NO_TEXT_IN = 8, 8
 """A line that has so many bytes that are no text, and one in so many, was never written as one."""
+LONGEST_NAME = 100
+"""QEMU's longest event name, up to 9.0, has 52 letters."""
 WITHIN = 64
 """A record's prefix is shorter than this."""
 
@@ -45,8 +47,10 @@ def words_of(line: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def near_names(name: str) -> list[str]:
-    """Return all names that differ from `name` in one letter."""
+    """Return all names that differ from `name` in one letter; none for what is too long to be one."""
     found: list[str] = []
+    if len(name) > LONGEST_NAME:
+        return found
     for i, letter in enumerate(name):
         before, after = name[:i], name[i + 1 :]
         found += [before + other + after for other in _LETTERS if other != letter]
