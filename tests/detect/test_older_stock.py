@@ -129,14 +129,23 @@ def test_a_window_of_2_10_that_the_trace_does_not_see_end_is_inconclusive() -> N
     assert (window.verdict, window.reason) == (Verdict.INCONCLUSIVE, "still open at the end of the trace")
 
 
-def test_what_breaks_a_window_of_2_10_that_does_not_end_is_possible_only() -> None:
-    # The record of its end, or that of another QEMU's attachments, may be among what the trace lacks.
+def test_what_breaks_a_window_of_2_10_is_certain_though_the_trace_does_not_see_it_end() -> None:
     story = unattached()
     story.before_drain()
     story.enter()
     story.reach("pwritev", 4096)
     window = only_window(story)
+    assert (window.verdict, [r.certain for r in window.requests]) == (Verdict.VIOLATED, [True])
+
+
+def test_where_all_but_the_jobs_completion_is_traced_that_may_be_missing_and_with_it_the_end() -> None:
+    story = stock()
+    story.before_drain()
+    story.enter()
+    story.reach("pwritev", 4096)
+    window = only_window(story)
     assert (window.verdict, [r.certain for r in window.requests]) == (Verdict.VIOLATED, [False])
+    assert "what ended it may be missing" in window.requests[0].doubt
 
 
 # QEMU 2.2 to 2.7

@@ -3,7 +3,7 @@
 ``clean``    a window is clean (or guarded) that the whole violates, matched by rule, subject and opening
 ``finding``  a certain finding that the whole does not have
 ``firmer``   a certain finding that the whole calls possible
-``worse``    a finding that is more severe than in the whole, and does not say that it is unsure
+``worse``    a certain finding that is more severe than in the whole
 ``crash``    an exception that is no TraceviewError
 ``slow``     more than a second a megabyte
 """
@@ -149,7 +149,7 @@ class Damaged:
                 self._breach("finding", finding.rule, window, words)
             elif finding.certain and same and not any(f.certain for f in same):
                 self._breach("firmer", finding.rule, before, words)
-            elif same and finding.severity.rank > max(f.severity.rank for f in same) and not window.reason:
+            elif finding.certain and same and finding.severity.rank > max(f.severity.rank for f in same):
                 self._breach("worse", finding.rule, before, words)
 
     def _breach(self, what: str, rule: str, window: Window | None, words: str) -> None:

@@ -44,7 +44,7 @@ class _Turns:
 
 _TURNS = (
     _Turns(Meaning.DEVICE_REQUEST, Meaning.REQUEST_DONE, "request", 20),
-    _Turns(Meaning.COROUTINE_SCHEDULE, Meaning.COROUTINE_SCHEDULE_BH, "coroutine", 20),
+    _Turns(Meaning.DMA_START, Meaning.DMA_DONE, "request", 20),
     _Turns(Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, "child", 4),
     _Turns(Meaning.JOB_START, Meaning.JOB_EXIT_DONE, "job", 4),
     _Turns(Meaning.JOB_DEFERRED, Meaning.JOB_EXIT, "job", 4),
