@@ -27,6 +27,9 @@ MEGABYTES = 700
 FASTER_THAN = 2.5
 """How many times the time of as many records a scan may take of four times as many, each: 4 would be a square."""
 
+TRIES = 3
+"""Other programs may take the processor's cache, its turbo or the half of a core from one of both scans."""
+
 
 def scan_seconds(scenario: str, count: int, path: Path) -> float:
     write(scenario, count, path)
@@ -39,8 +42,12 @@ def scan_seconds(scenario: str, count: int, path: Path) -> float:
 def test_the_time_of_a_scan_grows_with_the_number_of_records_and_no_faster(scenario: str, tmp_path: Path) -> None:
     path = tmp_path / "vm.log"
     scan_seconds(scenario, 1000, path)  # what is made once
-    small, large = (scan_seconds(scenario, count, path) for count in (SMALL, LARGE))
-    assert large < FASTER_THAN * (LARGE / SMALL) * max(small, 0.2)
+    for _ in range(TRIES):
+        small, large = (scan_seconds(scenario, count, path) for count in (SMALL, LARGE))
+        grows = large / max(small, 0.2) / (LARGE / SMALL)
+        if grows < FASTER_THAN:
+            break
+    assert grows < FASTER_THAN
     assert large < 1 + SECONDS_A_MEGABYTE * path.stat().st_size / 1e6
 
 
