@@ -379,6 +379,11 @@ def test_nothing_is_found_where_the_truth_knows_of_no_request(scanned: Scanned) 
 
 
 @each(ALL)
+def test_all_records_of_a_capture_go_together(scanned: Scanned) -> None:
+    assert scanned.result.traces[0].gaps == []
+
+
+@each(ALL)
 def test_no_window_is_left_unjudged_but_those_whose_end_the_trace_lacks(scanned: Scanned) -> None:
     unclosed = len(scanned.truth.get("unclosed", ()))
     open_ended = [w for w in scanned.founding if w.verdict is Verdict.INCONCLUSIVE]
