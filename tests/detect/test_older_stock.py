@@ -138,6 +138,16 @@ def test_what_breaks_a_window_of_2_10_is_certain_though_the_trace_does_not_see_i
     assert (window.verdict, [r.certain for r in window.requests]) == (Verdict.VIOLATED, [True])
 
 
+@pytest.mark.parametrize(("qemu", "certain"), [("2.10", True), ("7.2", False)])
+def test_where_each_release_of_a_trace_attaches_what_shows_the_end_may_be_missing(qemu: str, certain: bool) -> None:
+    story = unattached()
+    story.before_drain()
+    story.enter()
+    story.reach("pwritev", 4096)
+    window = only_window(story, qemu)
+    assert (window.verdict, [r.certain for r in window.requests]) == (Verdict.VIOLATED, [certain])
+
+
 def test_where_all_but_the_jobs_completion_is_traced_that_may_be_missing_and_with_it_the_end() -> None:
     story = stock()
     story.before_drain()

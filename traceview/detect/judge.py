@@ -11,7 +11,7 @@ from traceview.detect.needs import Namer, Seen, lacking
 from traceview.events import NO_THREAD, NO_TIME, Gap
 from traceview.findings import Evidence, Request, Verdict, Window
 from traceview.releases import ReleaseRange
-from traceview.rules import Pattern, WindowClause
+from traceview.rules import Need, Pattern, WindowClause
 from traceview.timeline.devices import DeviceMap
 from traceview.timeline.marks import Mark
 from traceview.timeline.names import NameTracker, pointer
@@ -211,14 +211,14 @@ class Judge:
         return f"records are missing inside its window ({gap.text})" if candidate.evidence is Evidence.PROXY else ""
 
     def _stands_in_for_another(self, candidate: Candidate) -> bool:
-        """Say whether a clause that comes first lacks nothing but what confirms it: that record may just be missing."""
+        """Say whether a clause that comes first lacks but what ends it, and the releases of the trace all have that."""
         clauses = [c for c in candidate.rule.windows if c.evidence is Evidence.PROXY]
         if candidate.clause not in clauses:
             return False
         for clause in clauses[: clauses.index(candidate.clause)]:
-            confirming = {m for p in clause.confirm for m in p.word.meanings}
-            lacked = lacking(clause.needs, self._known.seen)
-            if lacked and all(confirming.issuperset(n.meanings) for n in lacked):
+            ending = {m for p in (*clause.close, *clause.confirm) for m in p.word.meanings}
+            lacked = [n for n in self._lacking(clause) if n not in self._lacking(candidate.clause)]
+            if lacked and all(ending.issuperset(n.meanings) and self._known.namer.throughout(n) for n in lacked):
                 return True
         return False
 
@@ -232,10 +232,13 @@ class Judge:
         clause = candidate.clause
         known = self._missing.get(id(clause))
         if known is None:
-            # A job that began before the trace did is judged all the same.
-            lacked = [n for n in lacking(clause.needs, self._known.seen) if Meaning.JOB_START not in n.meanings]
+            lacked = self._lacking(clause)
             known = self._missing[id(clause)] = [self._known.namer.names(n, clause.evidence) for n in lacked]
         return known
+
+    def _lacking(self, clause: WindowClause) -> list[Need]:
+        # A job that began before the trace did is judged all the same.
+        return [n for n in lacking(clause.needs, self._known.seen) if Meaning.JOB_START not in n.meanings]
 
     def _guest(self, request: Request, candidate: Candidate) -> bool:
         """Say whether a guest's device made a request, and not a job on its own behalf."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from traceview.releases import ReleaseRange
+from traceview.releases import ReleaseRange, first_of
 from traceview.rules import Evidence, Need, WindowClause
 from traceview.vocabulary import EventMeaning, Meaning, Op, Vocabulary
 
@@ -34,6 +34,15 @@ class Namer:
         if stock and evidence is Evidence.PROXY:
             events = [e for e in stock if self._has(e)] or stock
         return tuple(e.name for e in events)
+
+    def throughout(self, need: Need) -> bool:
+        """Say whether an event that meets a need is there in all releases that can have written the trace."""
+        span = self.releases
+        if span is None or span.since is None:
+            return False
+        events = [e for e in self.vocabulary.events.values() if e.meaning in need.meanings and e.can(need.op)]
+        known = [e.releases for e in events if e.releases is not None]
+        return any(first_of(since) <= first_of(span.since) and span.overlaps(since, until) for since, until in known)
 
     def _has(self, event: EventMeaning) -> bool:
         return self.releases is None or event.releases is None or self.releases.overlaps(*event.releases)
