@@ -144,10 +144,7 @@ class Trace:
 
     def _run(self, rules: RuleSet, make: Callable[[], Scanner]) -> tuple[ScanResult, Losses]:
         reader = self.reader()
-        scanner = LivesScanner(
-            self.vocabulary, rules, make, self.format.id, most=self.max_lives, printed=self.format.printed,
-            banners=lambda: getattr(reader.stats, "lives", ()),
-        )  # fmt: skip
+        scanner = self.scanner(reader, rules, make)
         for batch in with_joints(self.source, reader, scanner.wanted):
             scanner.feed(batch)
         result = scanner.finish(self.path, self.format.id, reader.stats)
@@ -158,6 +155,13 @@ class Trace:
         if not self.source.is_stdin:
             result.findings = [replace(f, picture=self._picture(f, result.windows[f.window])) for f in result.findings]
         return result, scanner.losses
+
+    def scanner(self, reader: Reader, rules: RuleSet, make: Callable[[], Scanner]) -> LivesScanner:
+        """Return what judges the batches of a reader of this trace; `make` makes the scanner of one QEMU."""
+        return LivesScanner(
+            self.vocabulary, rules, make, self.format.id, most=self.max_lives, printed=self.format.printed,
+            banners=lambda: getattr(reader.stats, "lives", ()),
+        )  # fmt: skip
 
     def _of_life(self, window: Window | None) -> Iterator[EventBatch]:
         """Yield the records that a timeline is made of; around a window, those of the QEMU that it is of alone."""

@@ -18,6 +18,7 @@ __all__ = [
     "CAUSES",
     "MANY",
     "MAX_GAPS",
+    "MAX_REFUSED",
     "NO_LINE",
     "NO_THREAD",
     "NO_TIME",
@@ -220,6 +221,8 @@ CAUSES: Mapping[str, str] = {
     MANY: "more gaps than are told one by one, or a checksum that fails: anything may be missing",
 }
 """What a gap can be, in words."""
+MAX_REFUSED = 100
+"""How many refused lines are kept for explanation; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +297,12 @@ class ReadStats:
     first_ts_ns: int = NO_TIME
     last_ts_ns: int = NO_TIME
     bytes_read: int = 0
+
+    def refuse(self, byte_offset: int, text: bytes, event: str = "") -> None:
+        """Note that the line read last is refused: all are counted, and `MAX_REFUSED` kept for explanation."""
+        self.refused_count += 1
+        if len(self.refused) < MAX_REFUSED:
+            self.refused.append(Refusal(self.lines, byte_offset, text[:1000].decode("utf-8", "surrogateescape"), event))
 
     def add_gap(self, gap: Gap) -> None:
         """Note a gap. Beyond `MAX_GAPS` the last one stands for all that follow, and reaches as far back as they do."""

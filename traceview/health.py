@@ -10,7 +10,7 @@ import numpy as np
 from traceview.api import Trace
 from traceview.detect import Scanner
 from traceview.detect.health import Health, HealthCounter, Read
-from traceview.detect.lives import MAX_LIVES, LivesScanner
+from traceview.detect.lives import MAX_LIVES
 from traceview.detect.places import unsure_of_order
 from traceview.errors import TraceviewError
 from traceview.events import Kind
@@ -38,10 +38,7 @@ def check(
     chosen = rules if isinstance(rules, RuleSet) else load_rules().choose(rules)
     dating = Dating.given(qemu) if qemu else None
     reader = trace.reader()
-    scanner = LivesScanner(
-        trace.vocabulary, chosen, lambda: Scanner(trace.vocabulary, chosen, qemu=dating), trace.format.id,
-        most=trace.max_lives, printed=trace.format.printed, banners=lambda: getattr(reader.stats, "lives", ()),
-    )  # fmt: skip
+    scanner = trace.scanner(reader, chosen, lambda: Scanner(trace.vocabulary, chosen, qemu=dating))
     counter = HealthCounter()
     # Strings are kept for good, so that of records nobody judges only those without any are looked at.
     plain = {

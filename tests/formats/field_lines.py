@@ -19,6 +19,7 @@ from traceview.formats import bpftrace, lttng, perf, simpletrace_text
 from traceview.formats.field_grammar import Syntax, field_reference
 from traceview.formats.field_lines import Dialect
 from traceview.formats.fields import Decoded, EventFields
+from traceview.source import compression_of
 
 Read = tuple[str, tuple[int | bytes, ...]] | None
 """Event and arguments, as read from a line; None for a line that is refused."""
@@ -224,6 +225,14 @@ class Layer:
             values.append(value - _TWO_64 if value >= 1 << 63 else value)
         assert not rest
         return form.name, tuple(values)
+
+
+def messes(lines: st.SearchStrategy[bytes], *others: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """Texts of lines, whole and damaged, and of noise and `others`, with ends or without; none looks compressed."""
+    ends = st.sampled_from([b"\n", b"\n", b"\n", b"", b"\r\n"])
+    pieces = st.one_of(lines, strategies.damaged(lines), st.binary(max_size=30), *others)
+    texts = st.lists(st.builds(lambda a, b: a + b, pieces, ends), max_size=8).map(b"".join)
+    return texts.filter(lambda raw: not compression_of(raw))
 
 
 @cache

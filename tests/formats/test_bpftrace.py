@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import strategies
 from tests.formats import Reading, read
-from tests.formats.field_lines import STYLES, written
+from tests.formats.field_lines import STYLES, messes, written
 from tests.strategies import FORMS
 from tests.writers import MemorySource
 from traceview.events import NO_TIME
 from traceview.formats import bpftrace, detect
-from traceview.source import compression_of
 
 EXIT = b"mirror_exit 8680 5487417495762 bs=0x1000 job=0x2000 ret=-1\n"
 LATER = EXIT.replace(b"762 ", b"999 ")
@@ -64,17 +62,9 @@ def test_a_time_that_64_bits_do_not_hold_is_none() -> None:
 
 
 LINES = written(STYLES[5], st.sampled_from(FORMS)).map(lambda w: w.line)
-MESSES = st.lists(
-    st.builds(
-        lambda a, b: a + b,
-        st.one_of(LINES, strategies.damaged(LINES), st.binary(max_size=30)),
-        st.sampled_from([b"\n", b"\n", b"\n", b"", b"\r\n"]),
-    ),
-    max_size=8,
-).map(b"".join)
 
 
-@given(MESSES.filter(lambda raw: not compression_of(raw)), st.integers(1, 200))
+@given(messes(LINES), st.integers(1, 200))
 def test_how_a_text_is_cut_into_pieces_changes_nothing_and_nothing_raises(raw: bytes, chunk_bytes: int) -> None:
     whole = read_text(raw)
     assert read_text(raw, chunk_bytes=chunk_bytes) == whole

@@ -163,3 +163,12 @@ def test_the_lives_of_a_trace_are_in_its_stats_once_it_was_read() -> None:
     trace.scan()
     assert isinstance(trace.stats, LibvirtStats)
     assert [life.release for life in trace.stats.lives] == ["9.0.0"]
+
+
+def test_a_cut_stands_behind_a_line_that_was_held_back() -> None:
+    lines = [log_line("mirror_exit", EXIT, ts_us=10**15 + n) for n in range(6)]
+    data = BANNER + b"\n".join([*lines, lines[2], b""])
+    source = MemorySource(data + LINE, max_bytes=len(data))
+    reader = FORMAT.make(source, builtin().forms_of, None)
+    assert sum(len(batch) for batch in reader.batches(lambda _name: True)) == 7
+    assert [(g.cause, g.record) for g in reader.stats.gaps if g.cause == "cut"] == [("cut", 7)]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.formats import Reading, Record, declared, read_log
 from tests.writers import PREFIXES, log_line
-from traceview.events import NO_THREAD, NO_TIME
-from traceview.formats import log_blocks, log_lines
+from traceview.events import MAX_REFUSED, NO_THREAD, NO_TIME
+from traceview.formats import log_blocks
 from traceview.formats.log_grammar import explain
 from traceview.source import compression_of
 from traceview.vocabulary import builtin
@@ -339,9 +339,9 @@ def test_refused_lines_are_counted_kept_and_explained() -> None:
 
 def test_all_refused_lines_are_counted_and_only_the_first_are_kept() -> None:
     bad = log_line("mirror_exit", "nonsense") + b"\n"
-    stats = read_log(bad * (log_lines.MAX_REFUSED + 5)).stats
-    assert stats.refused_count == log_lines.MAX_REFUSED + 5
-    assert [r.line for r in stats.refused] == list(range(1, log_lines.MAX_REFUSED + 1))
+    stats = read_log(bad * (MAX_REFUSED + 5)).stats
+    assert stats.refused_count == MAX_REFUSED + 5
+    assert [r.line for r in stats.refused] == list(range(1, MAX_REFUSED + 1))
 
 
 def test_a_refused_line_is_kept_only_in_part() -> None:

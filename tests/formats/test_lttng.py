@@ -10,17 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import strategies
 from tests.conftest import CapturePath
 from tests.formats import Reading, read, read_log
-from tests.formats.field_lines import STYLES, Written, escaped, written
+from tests.formats.field_lines import STYLES, Written, escaped, messes, written
 from tests.strategies import FORMS
 from tests.writers import MemorySource
 from traceview.api import open as open_trace
 from traceview.events import NO_THREAD, NO_TIME, Kind
 from traceview.findings import Verdict
 from traceview.formats import detect, lttng
-from traceview.source import compression_of
 
 MEANT = frozenset(f.name for f in FORMS)
 DAY = 86_400_000_000_000
@@ -276,17 +274,9 @@ LINES = st.one_of(
     *(written(s, st.sampled_from(FORMS)).map(lambda w: w.line) for s in STYLES[2:4]),
     st.sampled_from([BT1[:-1], BT2[:-1]]),
 )
-MESSES = st.lists(
-    st.builds(
-        lambda a, b: a + b,
-        st.one_of(LINES, strategies.damaged(LINES), st.binary(max_size=30)),
-        st.sampled_from([b"\n", b"\n", b"\n", b"", b"\r\n"]),
-    ),
-    max_size=8,
-).map(b"".join)
 
 
-@given(MESSES.filter(lambda raw: not compression_of(raw)), st.integers(1, 300))
+@given(messes(LINES), st.integers(1, 300))
 def test_how_a_text_is_cut_into_pieces_changes_nothing_and_nothing_raises(raw: bytes, chunk_bytes: int) -> None:
     whole = read_text(raw)
     assert read_text(raw, chunk_bytes=chunk_bytes) == whole

@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import strategies
 from tests.formats import Reading, declared, read
-from tests.formats.field_lines import STYLES, written
+from tests.formats.field_lines import STYLES, messes, written
 from tests.strategies import FORMS
 from tests.writers import MemorySource
 from traceview.events import Kind
 from traceview.formats import detect, perf
-from traceview.source import compression_of
 
 PROBE = (
     b" qemu-system-x86  7629 [001]  5366.243592: probe_qemu:mirror_exit: (55b8d935b139) bs=0x1000 job=0x2000 ret=-1\n"
@@ -138,17 +136,9 @@ def test_hostile_numbers_of_names_are_not_all_learnt() -> None:
 
 
 LINES = written(STYLES[4], st.sampled_from(FORMS)).map(lambda w: w.line) | st.sampled_from([PROBE[:-1], MARKER[:-1]])
-MESSES = st.lists(
-    st.builds(
-        lambda a, b: a + b,
-        st.one_of(LINES, strategies.damaged(LINES), st.binary(max_size=30)),
-        st.sampled_from([b"\n", b"\n", b"\n", b"", b"\r\n"]),
-    ),
-    max_size=8,
-).map(b"".join)
 
 
-@given(MESSES.filter(lambda raw: not compression_of(raw)), st.integers(1, 300))
+@given(messes(LINES), st.integers(1, 300))
 def test_how_a_text_is_cut_into_pieces_changes_nothing_and_nothing_raises(raw: bytes, chunk_bytes: int) -> None:
     whole = read_text(raw)
     assert read_text(raw, chunk_bytes=chunk_bytes) == whole

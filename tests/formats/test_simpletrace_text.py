@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.conftest import CapturePath
 from tests.formats import Reading, declared, read, read_log, read_simpletrace
-from tests.formats.field_lines import STYLES, written
+from tests.formats.field_lines import STYLES, messes, written
 from tests.strategies import FORMS
 from tests.writers import MemorySource
 from traceview.api import open as open_trace
 from traceview.events import NO_THREAD, Kind
 from traceview.findings import Verdict
 from traceview.formats import detect, simpletrace_text
-from traceview.source import ByteSource, compression_of
+from traceview.source import ByteSource
 
 WRITE = b"virtio_blk_handle_write 28.564 pid=7999 vdev=0x10 req=0x20 sector=0x1be8 nsectors=0x8\n"
 OLD = b"virtio_blk_handle_write 28.564 req=0x20 sector=0x1be8 nsectors=0x8\n"
@@ -172,17 +172,9 @@ def test_what_was_written_is_read(items: list[object]) -> None:
 
 
 LINES = st.one_of(*(written(s, st.sampled_from(FORMS)).map(lambda w: w.line) for s in STYLES[:2]))
-MESSES = st.lists(
-    st.builds(
-        lambda a, b: a + b,
-        st.one_of(LINES, strategies.damaged(LINES), st.binary(max_size=30), strategies.other_lines()),
-        st.sampled_from([b"\n", b"\n", b"\n", b"", b"\r\n"]),
-    ),
-    max_size=8,
-).map(b"".join)
 
 
-@given(MESSES.filter(lambda raw: not compression_of(raw)), st.integers(1, 200))
+@given(messes(LINES, strategies.other_lines()), st.integers(1, 200))
 def test_how_a_text_is_cut_into_pieces_changes_nothing_and_nothing_raises(raw: bytes, chunk_bytes: int) -> None:
     whole = read_text(raw)
     assert read_text(raw, chunk_bytes=chunk_bytes) == whole

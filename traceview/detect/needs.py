@@ -29,7 +29,7 @@ class Namer:
 
     def names(self, need: Need, evidence: Evidence) -> tuple[str, ...]:
         """Return the events any of which meets a need: for stand-ins stock ones, of the trace's releases if any are."""
-        events = [e for e in self.vocabulary.events.values() if e.meaning in need.meanings and e.can(need.op)]
+        events = self._meeting(need)
         stock = [e for e in events if e.releases is not None]
         if stock and evidence is Evidence.PROXY:
             events = [e for e in stock if self._has(e)] or stock
@@ -40,9 +40,11 @@ class Namer:
         span = self.releases
         if span is None or span.since is None:
             return False
-        events = [e for e in self.vocabulary.events.values() if e.meaning in need.meanings and e.can(need.op)]
-        known = [e.releases for e in events if e.releases is not None]
+        known = [e.releases for e in self._meeting(need) if e.releases is not None]
         return any(first_of(since) <= first_of(span.since) and span.overlaps(since, until) for since, until in known)
+
+    def _meeting(self, need: Need) -> list[EventMeaning]:
+        return [e for e in self.vocabulary.events.values() if e.meaning in need.meanings and e.can(need.op)]
 
     def _has(self, event: EventMeaning) -> bool:
         return self.releases is None or event.releases is None or self.releases.overlaps(*event.releases)

@@ -8,8 +8,7 @@ from functools import cache, partial
 from traceview.events import NO_TIME
 from traceview.formats.base import FormatInfo
 from traceview.formats.field_grammar import Syntax, explain_fields, field_terminal
-from traceview.formats.field_lines import Loss, reader_of, share_of_records
-from traceview.formats.fields import Decoded, EventFields
+from traceview.formats.field_lines import Loss, PlainRecords, reader_of, share_of_records
 
 __all__ = ["FORMAT", "SYNTAX", "BpftraceScript"]
 
@@ -34,14 +33,12 @@ def _line() -> re.Pattern[bytes]:
     return re.compile(line.encode(), re.MULTILINE)
 
 
-class BpftraceScript:
+class BpftraceScript(PlainRecords):
     """The lines of one text."""
 
     syntax = SYNTAX
     partial = True
-    doubt = ""
     unordered = _UNORDERED
-    number: re.Pattern[str] | None = None
 
     def __init__(self) -> None:
         self.line = _line()
@@ -50,14 +47,6 @@ class BpftraceScript:
         """Return the time in ns and the thread of a record."""
         ts = int(match["TIME"])
         return ts if ts < 1 << 63 else NO_TIME, int(match["THREAD"])
-
-    def values(self, match: re.Match[bytes], event: EventFields) -> Decoded | None:
-        """Return the form and the arguments of a record, or None where it is of no form."""
-        return event.read(self.text(match))
-
-    def text(self, match: re.Match[bytes]) -> bytes:
-        """Return the arguments as text."""
-        return (match["TEXT"] or b"").removesuffix(b"\r")
 
     def loss(self, line: bytes) -> Loss | None:
         """Return what bpftrace says of records that it lost."""

@@ -22,7 +22,7 @@ from traceview.source import ByteSource, ReadInto
 
 __all__ = [
     "NAME", "PREFIXED", "TEXT", "CarriedReader", "Carrier", "Lines", "Loss", "MakeLines",
-    "read_lines", "read_source", "reader_of", "share_of_records", "thread_of",
+    "ended", "read_lines", "read_source", "reader_of", "share_of_records", "thread_of",
 ]  # fmt: skip
 
 NAME, TEXT = "name_NAME", "value_TEXT"
@@ -103,7 +103,7 @@ class Lines(Protocol):
         ...
 
     def finish(self) -> None:
-        """Take the end, and leave in `stats` what names were met."""
+        """Take the end, and leave in `stats` what names were met; it may be called again for what came since."""
         ...
 
 
@@ -162,13 +162,18 @@ def read_lines(
         stats.bytes_read = blocks.bytes_read
         if len(lines.builder) >= BATCH_ROWS:
             yield from lines.builder.flush()
+    yield from ended(blocks, lines, at_end)
+
+
+def ended(blocks: Blocks, lines: Lines, at_end: Callable[[int], None]) -> Iterator[EventBatch]:
+    """Give to `lines` what stands behind the last of all blocks, and yield what it has then; `at_end` is told where."""
     for fault in blocks.faults:
         lines.take_fault(fault)
     if blocks.rest:
         lines.take_unfinished(blocks.rest, blocks.rest_at)
-    at_end(blocks.bytes_read)
-    stats.bytes_read = blocks.bytes_read
     lines.finish()
+    at_end(blocks.bytes_read)
+    lines.stats.bytes_read = blocks.bytes_read
     yield from lines.builder.flush()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from traceview.events import MANY, NO_TIME, Conversion, EventForm, Gap, ReadStats, Refusal
+from traceview.events import MANY, NO_TIME, Conversion, EventForm, Gap, ReadStats
 from traceview.formats.base import FormsOf, Wanted
 from traceview.formats.builder import BatchBuilder
 from traceview.formats.carried import NAME, TEXT, Carrier, MakeLines
@@ -13,7 +13,6 @@ from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_blocks import Fault, note_fault
 from traceview.formats.log_events import Event, NearNames, is_likely_name, make_event, note_names
-from traceview.formats.log_lines import MAX_REFUSED
 from traceview.formats.log_scraps import is_garbage
 
 __all__ = ["MAX_REPEATED", "CarriedLines", "lines_of"]
@@ -185,7 +184,7 @@ class CarriedLines:
         event.count += times if readable else 1
         if not event.checked and readable:
             return
-        which, values = self._decoded(event, text)
+        which, values = event.decode(text, self.builder.strings)
         cut = len(match[NAME]) + 1 + len(raw) >= self._carrier.cut_from
         unsure = (cut or not sure_of_end) and self._ends_in_number(event, which)
         if values is None or unsure or not readable:
@@ -211,16 +210,6 @@ class CarriedLines:
             self._strands[strand] = ts_ns, stats.records + 1
         stats.last_ts_ns = ts_ns
 
-    def _decoded(self, event: Event, text: bytes) -> tuple[int, Sequence[int] | None]:
-        """Return which of an event's forms a text has and its arguments, or None where it has none of them."""
-        for which, plan in enumerate(event.plans):
-            values = plan.decode(text)
-            if values is not None:
-                return which, values
-        if event.plans or any(p.decode(text) is not None for p in event.near):
-            return 0, None
-        return 0, (self.builder.strings.intern(text),) if event.wanted else ()
-
     @staticmethod
     def _ends_in_number(event: Event, which: int) -> bool:
         line = event.plans[which].form.line if event.plans else ()
@@ -229,9 +218,7 @@ class CarriedLines:
     def _refuse(self, text: bytes, place: tuple[int, int, int, int], count: int | None, *, cut: bool) -> None:
         """Note records that are not told; `place` is (record, byte_offset, line, ts_ns)."""
         stats = self.stats
-        stats.refused_count += 1
-        if len(stats.refused) < MAX_REFUSED:
-            stats.refused.append(Refusal(stats.lines, place[1], text[:1000].decode("utf-8", "surrogateescape")))
+        stats.refuse(place[1], text)
         cause, words = ("cut", _RECORD_CUT) if cut or count is None else ("unreadable", _RECORD_UNREADABLE)
         stats.add_gap(Gap(cause, *place, count, words))
 

@@ -152,6 +152,7 @@ class _Printed:
         else:
             code = self._process.wait()
             self._take_messages()
+            self._lines.finish()
             if code == 0:
                 return
             text = f"{PROGRAM} ended with exit code {code}: {self._complaint or 'it does not say why'}"

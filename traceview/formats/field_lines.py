@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from traceview.events import MAX_GAPS, NO_TIME, Arg, Conversion, EventBatch, EventForm, Gap, Kind, ReadStats, Refusal
+from traceview.events import MAX_GAPS, NO_TIME, Arg, Conversion, EventForm, Gap, Kind, ReadStats
 from traceview.formats.base import FormsOf, MakeReader, Wanted
 from traceview.formats.builder import BatchBuilder
-from traceview.formats.carried import read_source
+from traceview.formats.carried import reader_of as reader_of_lines
 from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.field_grammar import Syntax
 from traceview.formats.fields import Decoded, EventFields
 from traceview.formats.log_blocks import Fault, note_fault
-from traceview.formats.log_lines import MAX_REFUSED
 from traceview.formats.log_scraps import is_garbage
-from traceview.source import ByteSource
 
-__all__ = ["Dialect", "FieldLines", "FieldReader", "Loss", "reader_of", "share_of_records"]
+__all__ = ["Dialect", "FieldLines", "Loss", "PlainRecords", "reader_of", "share_of_records"]
 
 _REMEMBERED = 1 << 16
 """The times of so many records are remembered; a loss that began before them is taken to have begun with the trace."""
@@ -78,6 +76,22 @@ class Dialect(Protocol):
     def suspect(self, line: bytes) -> bool:
         """Say whether a line that is no record can be what is left of one."""
         ...
+
+
+class PlainRecords:
+    """What most dialects have in common: the arguments are the text behind the rest, and nothing tells of doubt."""
+
+    doubt = ""
+    unordered = ""
+    number: re.Pattern[str] | None = None
+
+    def values(self, match: re.Match[bytes], event: EventFields) -> Decoded | None:
+        """Return the form and the arguments of a record, or None where it is of no form."""
+        return event.read(self.text(match))
+
+    def text(self, match: re.Match[bytes]) -> bytes:
+        """Return the arguments as text."""
+        return (match["TEXT"] or b"").removesuffix(b"\r")
 
 
 class _Event:
@@ -144,7 +158,7 @@ class FieldLines:
     def finish(self) -> None:
         """Note what is left to be said when there are no more lines."""
         self._losses.finish()
-        names = self.stats.names
+        names = self.stats.names = {}
         for event in self._events.values():
             name = event.fields.name
             names[name] = names.get(name, 0) + event.count
@@ -201,10 +215,7 @@ class FieldLines:
 
     def _unreadable(self, line: bytes, name: str, record: int, offset: int, ts: int) -> None:
         stats = self.stats
-        stats.refused_count += 1
-        if len(stats.refused) < MAX_REFUSED:
-            text = line[:1000].decode("utf-8", "surrogateescape")
-            stats.refused.append(Refusal(stats.lines, offset, text, name))
+        stats.refuse(offset, line, name)
         text = "a record whose values are of no known form"
         stats.add_gap(Gap("unreadable", record, offset, stats.lines, ts, 1, text))
 
@@ -271,34 +282,9 @@ class _Losses:
         return next((n for n, ts in enumerate(reversed(self._recent)) if ts <= ts_ns), self._stats.records)
 
 
-class FieldReader:
-    """Reads one text of a dialect. Never raises for what stands in it: it is counted, or marked as a gap."""
-
-    def __init__(
-        self, source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, dialect: Callable[[], Dialect]
-    ) -> None:
-        self.stats = ReadStats()
-        self._source = source
-        self._forms_of = forms_of
-        self._declarations = declarations
-        self._dialect = dialect
-
-    def batches(self, wanted: Wanted) -> Iterator[EventBatch]:
-        """Yield the records of the wanted events, in file order."""
-        lines = FieldLines(self._dialect(), self._forms_of, self._declarations, wanted, self.stats)
-        return read_source(self._source, lines)
-
-
 def reader_of(dialect: Callable[[], Dialect]) -> MakeReader:
     """Return what makes readers of a dialect, as a format names it."""
-
-    def make_reader(
-        source: ByteSource, forms_of: FormsOf, declarations: Declarations | None, jobs: int = 1  # noqa: ARG001
-    ) -> FieldReader:  # fmt: skip
-        """Return a reader; there is no work for other threads."""
-        return FieldReader(source, forms_of, declarations, dialect)
-
-    return make_reader
+    return reader_of_lines(lambda *given: FieldLines(dialect(), *given))
 
 
 def share_of_records(head: bytes, *expressions: re.Pattern[bytes]) -> float:

@@ -18,7 +18,6 @@ from traceview.formats.carried_grammar import expression, rule_pattern
 from traceview.formats.carried_time import Times
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_blocks import Fault
-from traceview.formats.log_events import note_names
 from traceview.formats.log_lines import LineReader
 from traceview.releases import parse_release
 
@@ -121,7 +120,6 @@ class LibvirtLines:
     def finish(self) -> None:
         """Take the end."""
         self._log.finish()
-        note_names(self._log.events, self.stats)
 
     def take_unfinished(self, line: bytes, base: int) -> None:
         """Take the last line, which lacks its end."""

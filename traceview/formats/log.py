@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from traceview.compiled import LOG, kernel_for
 from traceview.events import EventBatch, ReadStats
 from traceview.formats.base import BATCH_ROWS, FormatInfo, FormsOf, Wanted, note_cut
+from traceview.formats.carried import ended
 from traceview.formats.declarations import Declarations
 from traceview.formats.log_blocks import Blocks
-from traceview.formats.log_events import note_names
 from traceview.formats.log_grammar import scanner
 from traceview.formats.log_lines import LineReader, is_likely_name
 from traceview.formats.order import Order
@@ -63,16 +63,8 @@ class LogReader:
                 self.stats.bytes_read = blocks.bytes_read
                 if len(lines.builder) >= BATCH_ROWS:
                     yield from order.watch(lines.builder.flush())
-        for fault in blocks.faults:
-            lines.take_fault(fault)
-        lines.finish()
-        if blocks.rest:
-            lines.take_unfinished(blocks.rest, blocks.rest_at)
-        note_cut(self._source, self.stats, blocks.bytes_read)
-        self.stats.bytes_read = blocks.bytes_read
-        yield from order.watch(lines.builder.flush())
+        yield from order.watch(ended(blocks, lines, lambda at: note_cut(self._source, self.stats, at)))
         order.finish()
-        note_names(lines.events, self.stats)
 
     def _taken(self, lines: LineReader, blocks: Blocks) -> Iterator[None]:
         """Take block after block, compiled from where that is worth it on; yield after each."""

@@ -55,6 +55,16 @@ class Event:
         self.checked = wanted or bool(near) or bool(plans and all(is_plain(p.form) for p in plans))
         self.count = 0
 
+    def decode(self, text: bytes, strings: StringTable) -> tuple[int, Sequence[int] | None]:
+        """Return which of the event's forms a text has and its arguments, or None where it has none of them."""
+        for which, plan in enumerate(self.plans):
+            values = plan.decode(text)
+            if values is not None:
+                return which, values
+        if self.plans or any(p.decode(text) is not None for p in self.near):
+            return 0, None
+        return 0, (strings.intern(text),) if self.wanted else ()
+
 
 class NearNames:
     """Looks up the known events whose names differ in one letter from one that nothing declares."""

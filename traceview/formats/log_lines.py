@@ -11,21 +11,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from traceview.events import NO_THREAD, NO_TIME, Conversion, Gap, ReadStats, Refusal
+from traceview.events import NO_THREAD, NO_TIME, Conversion, Gap, ReadStats
 from traceview.formats.base import FormsOf, Wanted
 from traceview.formats.builder import BatchBuilder
 from traceview.formats.clock import STEP_NS, Clock
 from traceview.formats.declarations import Declarations, forms_for
 from traceview.formats.log_blocks import Fault, note_fault
 from traceview.formats.log_copies import Copies, Text
-from traceview.formats.log_events import Event, NearNames, in_range, is_likely_name, iso_prefix, make_event
+from traceview.formats.log_events import Event, NearNames, in_range, is_likely_name, iso_prefix, make_event, note_names
 from traceview.formats.log_grammar import scanner
 from traceview.formats.log_scraps import begins_like_a_record, holds_arguments, is_garbage, words_of
 
-__all__ = ["MAX_REFUSED", "Event", "LineReader", "is_likely_name"]
+__all__ = ["Event", "LineReader", "is_likely_name"]
 
-MAX_REFUSED = 100
-"""How many refused lines are kept for explanation; all are counted."""
 _NS = 1_000_000_000
 
 
@@ -60,6 +58,7 @@ class LineReader:
         """Take what was held back, and tell what is known at the end alone."""
         self._let_go()
         self._copies.finish()
+        note_names(self.events, self.stats)
 
     def take_fault(self, fault: Fault) -> None:
         """Take what is no line: of what it cuts off, no number can be relied on."""
@@ -172,7 +171,7 @@ class LineReader:
             if not prefixed and not self._accept_bare(name, event, text):
                 self._slow(bytes(block[start : match.end()]), base + start)
                 continue
-            which, values = self._decoded(event, text)
+            which, values = event.decode(text, self.builder.strings)
             if values is None:
                 self._split(bytes(block[start : match.end()]), base + start, 0, match.start(text_group) - start)
                 continue
@@ -194,16 +193,6 @@ class LineReader:
         event = make_event(text, forms, self.builder, self._near, wanted=self._wanted(text))
         self.events[name] = event
         return event
-
-    def _decoded(self, event: Event, text: bytes) -> tuple[int, Sequence[int] | None]:
-        """Return which of an event's forms a text has and its arguments, or None where it has none of them."""
-        for which, plan in enumerate(event.plans):
-            values = plan.decode(text)
-            if values is not None:
-                return which, values
-        if event.plans or any(p.decode(text) is not None for p in event.near):
-            return 0, None
-        return 0, (self.builder.strings.intern(text),) if event.wanted else ()
 
     def _accept_bare(self, name: bytes, event: Event, text: bytes) -> bool:
         """Say whether a line without prefix is a record: its form fits, or it is likely in a log without prefixes."""
@@ -323,7 +312,7 @@ class LineReader:
         name, text = match[scanner().name], match[scanner().text]
         event = self.events.get(name) or self._event(name)
         if not event.plans:
-            which, values = self._decoded(event, text)
+            which, values = event.decode(text, self.builder.strings)
             if values is None:
                 self._unreadable(piece, match, offset, event)
             else:
@@ -357,7 +346,5 @@ class LineReader:
         if not event.plans:
             self._note_unreadable(line, record, offset, ts, "a record whose event has a damaged name")
             return
-        stats.refused_count += 1
-        if len(stats.refused) < MAX_REFUSED:
-            stats.refused.append(Refusal(stats.lines, offset, line[:1000].decode("utf-8", "surrogateescape")))
+        stats.refuse(offset, line)
         self._note_unreadable(line, record, offset, ts, "a record whose text is of no known form")

@@ -7,8 +7,7 @@ from functools import cache, partial
 
 from traceview.formats.base import FormatInfo
 from traceview.formats.field_grammar import Syntax, explain_fields, field_terminal
-from traceview.formats.field_lines import Loss, reader_of, share_of_records
-from traceview.formats.fields import Decoded, EventFields
+from traceview.formats.field_lines import Loss, PlainRecords, reader_of, share_of_records
 
 __all__ = ["FORMAT", "SYNTAX", "PerfScript"]
 
@@ -46,13 +45,11 @@ def _line() -> re.Pattern[bytes]:
     return re.compile(f"^{who}{when}{probe}(?P<TEXT>{part['TEXT']})?$".encode(), re.MULTILINE)
 
 
-class PerfScript:
+class PerfScript(PlainRecords):
     """The lines of one text. Call chains, other events and comments are lines of others."""
 
     syntax = SYNTAX
     partial = True
-    doubt = ""
-    unordered = ""
     number: re.Pattern[str] | None = _NUMBERED
 
     def __init__(self) -> None:
@@ -61,14 +58,6 @@ class PerfScript:
     def place(self, match: re.Match[bytes]) -> tuple[int, int]:
         """Return the time in ns and the thread of a record."""
         return int(match["SECONDS"]) * _NS + int(match["FRACTION"].ljust(9, b"0")), int(match["THREAD"])
-
-    def values(self, match: re.Match[bytes], event: EventFields) -> Decoded | None:
-        """Return the form and the arguments of a record, or None where it is of no form."""
-        return event.read(self.text(match))
-
-    def text(self, match: re.Match[bytes]) -> bytes:
-        """Return the arguments as text."""
-        return (match["TEXT"] or b"").removesuffix(b"\r")
 
     def loss(self, line: bytes) -> Loss | None:
         """Return what perf says of records that it lost."""

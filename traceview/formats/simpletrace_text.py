@@ -9,8 +9,7 @@ from functools import cache, partial
 from traceview.events import NO_THREAD
 from traceview.formats.base import FormatInfo
 from traceview.formats.field_grammar import Syntax, explain_fields, field_terminal
-from traceview.formats.field_lines import Loss, reader_of, share_of_records
-from traceview.formats.fields import Decoded, EventFields
+from traceview.formats.field_lines import Loss, PlainRecords, reader_of, share_of_records
 
 __all__ = ["FORMAT", "SYNTAX", "SimpletraceText"]
 
@@ -41,14 +40,11 @@ def _patterns() -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     return re.compile(line.encode(), re.MULTILINE), re.compile(loss.encode())
 
 
-class SimpletraceText:
+class SimpletraceText(PlainRecords):
     """The lines of one text. Time is the sum of what passed between the records, from 0."""
 
     syntax = SYNTAX
     partial = False
-    doubt = ""
-    unordered = ""
-    number: re.Pattern[str] | None = None
 
     def __init__(self) -> None:
         self.line, self._loss = _patterns()
@@ -63,14 +59,6 @@ class SimpletraceText:
     def _pass(self, delta: bytes) -> None:
         now = self._now + int(delta.replace(b".", b""))
         self._now = now if abs(now) < 1 << 62 else self._now
-
-    def values(self, match: re.Match[bytes], event: EventFields) -> Decoded | None:
-        """Return the form and the arguments of a record, or None where it is of no form."""
-        return event.read(self.text(match))
-
-    def text(self, match: re.Match[bytes]) -> bytes:
-        """Return the arguments as text."""
-        return (match["TEXT"] or b"").removesuffix(b"\r")
 
     def loss(self, line: bytes) -> Loss | None:
         """Return how many records the writer dropped, where a line says so."""

@@ -8,7 +8,7 @@ together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,8 @@ FEWEST_AGREEING = 3
 """So many things that do not go together can be of one cause; fewer may each have their own."""
 _WHY = ": a record is missing in between, or stands there once more"
 _WHY_MANY = ": records are missing in between, or stand there once more"
+_OFTEN, _RARE = 20, 4
+"""What is seen by the thousand must have been kept so many times as often as it was broken, and what is rare."""
 _JOB_FREED, _JOB_MADE = "null", "undefined"
 _ENDING = ("waiting", "pending", "aborting", "concluded", _JOB_FREED)
 """What a job goes through at its end: of what stands before it in its life, no window's edge is one."""
@@ -43,25 +45,60 @@ class _Turns:
 
 
 _TURNS = (
-    _Turns(Meaning.DEVICE_REQUEST, Meaning.REQUEST_DONE, "request", 20),
-    _Turns(Meaning.DMA_START, Meaning.DMA_DONE, "request", 20),
-    _Turns(Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, "child", 4),
-    _Turns(Meaning.JOB_START, Meaning.JOB_EXIT_DONE, "job", 4),
-    _Turns(Meaning.JOB_DEFERRED, Meaning.JOB_EXIT, "job", 4),
-    _Turns(Meaning.JOB_EXIT, Meaning.JOB_EXIT_DONE, "job", 4),
+    _Turns(Meaning.DEVICE_REQUEST, Meaning.REQUEST_DONE, "request", _OFTEN),
+    _Turns(Meaning.DMA_START, Meaning.DMA_DONE, "request", _OFTEN),
+    _Turns(Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, "child", _RARE),
+    _Turns(Meaning.JOB_START, Meaning.JOB_EXIT_DONE, "job", _RARE),
+    _Turns(Meaning.JOB_DEFERRED, Meaning.JOB_EXIT, "job", _RARE),
+    _Turns(Meaning.JOB_EXIT, Meaning.JOB_EXIT_DONE, "job", _RARE),
 )
 
 
 @dataclass(slots=True)
-class _Followed:
-    """What is known of one kind of turns: by pointer, which of both came last and its record; breaks, as gaps."""
+class _Breaks:
+    """How often what goes together did (`kept`) and did not (`broken`); the first of the latter, as gaps."""
 
-    last: dict[int, tuple[bool, int]]
-    breaks: list[Gap]
     kept: int = 0
     broken: int = 0
-    both: int = 0
-    """Bits for the meanings that were met."""
+    gaps: list[Gap] = field(default_factory=list)
+
+    def add(self, table: MeaningTable, row: int, before: int, text: str) -> None:
+        """Note that a row does not go together with the record `before` it."""
+        self.broken += 1
+        if len(self.gaps) <= MAX_GAPS:
+            self.gaps.append(_gap(table, row, before, text))
+
+    def trusted(self, times: int) -> list[Gap]:
+        """Return the gaps, none where it was not kept `times` as often as it was broken."""
+        return self.gaps if self.broken * times <= self.kept else []
+
+
+class _Followers:
+    """Finds, for rows of a pointer each, the row before of the same pointer, be it of an earlier table."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[int, ...]] = {}
+
+    def pair(self, keys: Int64Array, *columns: Int64Array) -> tuple[Int64Array, list[Int64Array]]:
+        """Return the places of rows that have one before, and the columns of those before; shapes: as many places."""
+        order = np.argsort(keys, kind="stable")
+        keys, sorted_columns = keys[order], [c[order] for c in columns]
+        again = np.zeros(len(keys), dtype=np.bool_)
+        again[1:] = keys[1:] == keys[:-1]
+        before = [np.concatenate((c[:1], c[:-1])) for c in sorted_columns]
+        firsts = np.flatnonzero(~again)
+        lasts = np.append(firsts[1:], len(keys)) - 1
+        for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True) if len(keys) else ():
+            key = int(keys[first])
+            known = self._last.pop(key, None)
+            if known is not None:
+                again[first] = True
+                for column, value in zip(before, known, strict=True):
+                    column[first] = value
+            self._last[key] = tuple(int(c[last]) for c in sorted_columns)
+        while len(self._last) > MOST_FOLLOWED:
+            del self._last[next(iter(self._last))]
+        return order[again], [c[again] for c in before]
 
 
 class Continuity:
@@ -70,94 +107,54 @@ class Continuity:
     MEANINGS = frozenset((*(t.first for t in _TURNS), *(t.second for t in _TURNS), Meaning.JOB_STATE, Meaning.REACH))
 
     def __init__(self) -> None:
-        self._followed = [_Followed({}, []) for _ in _TURNS]
+        self._turns = [(turns, _Followers(), _Breaks()) for turns in _TURNS]
+        self._nodes, self._node_breaks = _Followers(), _Breaks()
+        self._state_breaks = _Breaks()
         self._states: dict[int, tuple[str, int]] = {}
         """By job, the state that it came to last, and the record that says so."""
-        self._state_breaks = _Followed({}, [])
-        self._nodes: dict[int, tuple[int, int, int]] = {}
-        """By BlockBackend, the meaning, the node and the record of the last record that tells its node."""
-        self._node_breaks = _Followed({}, [])
+        self._seen: set[Meaning] = set()
 
     def feed(self, table: MeaningTable) -> None:
         """Take the next table."""
-        for turns, followed in zip(_TURNS, self._followed, strict=True):
+        for turns, followers, breaks in self._turns:
             rows = np.flatnonzero(table.where(turns.first, turns.second))
             if len(rows):
-                self._take(table, rows, turns, followed)
-        self._take_nodes(table)
-        states = table.where(Meaning.JOB_STATE)
-        if states.any():
-            self._take_states(table, np.flatnonzero(states))
+                self._take_turns(table, rows, turns, followers, breaks)
+        rows = np.flatnonzero(table.where(Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, Meaning.REACH))
+        if len(rows):
+            self._take_nodes(table, rows)
+        rows = np.flatnonzero(table.where(Meaning.JOB_STATE))
+        if len(rows):
+            self._take_states(table, rows)
 
-    def _take(self, table: MeaningTable, rows: Int64Array, turns: _Turns, followed: _Followed) -> None:
+    def _take_turns(
+        self, table: MeaningTable, rows: Int64Array, turns: _Turns, followers: _Followers, breaks: _Breaks
+    ) -> None:
         keys = table.role(turns.role, rows)
         rows, keys = rows[keys != 0], keys[keys != 0]
-        if not len(rows):
-            return
-        order = np.argsort(keys, kind="stable")
-        rows, keys = rows[order], keys[order]
-        ends, records = table.meaning[rows] == turns.second, table.record[rows]
-        followed.both |= (2 if ends.any() else 0) | (0 if ends.all() else 1)
-        again = keys[1:] == keys[:-1]
-        wrong = again & (ends[1:] == ends[:-1])
-        followed.kept += int(np.count_nonzero(again & ~wrong))
+        meanings = table.meaning[rows].astype(np.int64)
+        self._seen |= {m for m in (turns.first, turns.second) if (meanings == m).any()}
+        places, (before, records) = followers.pair(keys, meanings, table.record[rows])
+        wrong = meanings[places] == before
+        breaks.kept += int(np.count_nonzero(~wrong))
         for i in np.flatnonzero(wrong).tolist():
-            self._break(table, int(rows[i + 1]), int(records[i]), turns, followed)
-        firsts = np.flatnonzero(np.concatenate(([True], ~again)))
-        lasts = np.append(firsts[1:] - 1, len(rows) - 1)
-        last = followed.last
-        for first, end in zip(firsts.tolist(), lasts.tolist(), strict=True):
-            key = int(keys[first])
-            before = last.pop(key, None)
-            if before is not None and before[0] == bool(ends[first]):
-                self._break(table, int(rows[first]), before[1], turns, followed)
-            elif before is not None:
-                followed.kept += 1
-            last[key] = bool(ends[end]), int(records[end])
-        while len(last) > MOST_FOLLOWED:
-            del last[next(iter(last))]
+            row = int(rows[places[i]])
+            event = table.batch.forms[int(table.batch.code[row])].name
+            breaks.add(table, row, int(records[i]), f"{event} of {pointer(int(keys[places[i]]))} twice in a row")
 
-    def _break(self, table: MeaningTable, row: int, before: int, turns: _Turns, followed: _Followed) -> None:
-        key, event = int(table.role(turns.role, np.array([row]))[0]), table.batch.forms[int(table.batch.code[row])].name
-        followed.broken += 1
-        if len(followed.breaks) <= MAX_GAPS:
-            text = f"{event} of {pointer(key)} twice in a row"
-            followed.breaks.append(_gap(table, row, before, text))
-
-    def _take_nodes(self, table: MeaningTable) -> None:
+    def _take_nodes(self, table: MeaningTable, rows: Int64Array) -> None:
         """Hold the node of each BlockBackend's requests, and that which it leaves, against the one it came to."""
-        rows = np.flatnonzero(table.where(Meaning.ROOT_ATTACH, Meaning.ROOT_DETACH, Meaning.REACH))
         blks, nodes = table.role("blk", rows), table.role("node", rows)
         told = (blks != 0) & (nodes != 0)
         rows, blks, nodes = rows[told], blks[told], nodes[told]
-        order = np.argsort(blks, kind="stable")
-        rows, blks, nodes = rows[order], blks[order], nodes[order]
-        meanings, records = table.meaning[rows], table.record[rows]
-        attached, left = meanings == Meaning.ROOT_ATTACH, meanings == Meaning.ROOT_DETACH
-        again = blks[1:] == blks[:-1]
-        wrong = again & ~attached[1:] & ((nodes[1:] != nodes[:-1]) | left[:-1])
-        self._node_breaks.kept += int(np.count_nonzero(again & attached[:-1] & ~attached[1:] & ~wrong))
+        meanings = table.meaning[rows].astype(np.int64)
+        places, (before, was_on, records) = self._nodes.pair(blks, meanings, nodes, table.record[rows])
+        stays = meanings[places] != Meaning.ROOT_ATTACH
+        wrong = stays & ((nodes[places] != was_on) | (before == Meaning.ROOT_DETACH))
+        self._node_breaks.kept += int(np.count_nonzero(stays & ~wrong & (before == Meaning.ROOT_ATTACH)))
         for i in np.flatnonzero(wrong).tolist():
-            self._node_break(table, int(rows[i + 1]), int(blks[i]), int(records[i]))
-        firsts = np.flatnonzero(np.concatenate(([True], ~again))) if len(rows) else rows
-        lasts = np.append(firsts[1:] - 1, len(rows) - 1)
-        for first, end in zip(firsts.tolist(), lasts.tolist(), strict=True) if len(rows) else ():
-            blk = int(blks[first])
-            before = self._nodes.pop(blk, None)
-            if before is not None and not attached[first]:
-                if before[1] != int(nodes[first]) or before[0] == Meaning.ROOT_DETACH:
-                    self._node_break(table, int(rows[first]), blk, before[2])
-                else:
-                    self._node_breaks.kept += before[0] == Meaning.ROOT_ATTACH
-            self._nodes[blk] = int(meanings[end]), int(nodes[end]), int(records[end])
-        while len(self._nodes) > MOST_FOLLOWED:
-            del self._nodes[next(iter(self._nodes))]
-
-    def _node_break(self, table: MeaningTable, row: int, blk: int, before: int) -> None:
-        self._node_breaks.broken += 1
-        if len(self._node_breaks.breaks) <= MAX_GAPS:
-            text = f"BlockBackend {pointer(blk)} is on another node than it was attached to"
-            self._node_breaks.breaks.append(_gap(table, row, before, text))
+            text = f"BlockBackend {pointer(int(blks[places[i]]))} is on another node than it was attached to"
+            self._node_breaks.add(table, int(rows[places[i]]), int(records[i]), text)
 
     def _take_states(self, table: MeaningTable, rows: Int64Array) -> None:
         strings = table.strings
@@ -165,30 +162,24 @@ class Continuity:
         for row, job, old, new in zip(rows.tolist(), jobs, befores, afters, strict=True):
             before, after = _text(strings, old), _text(strings, new)
             known = self._states.pop(job, None)
-            record = int(table.record[row])
             if not (before and after):
                 continue
             if known is not None and known[0] in _ENDING:
-                expected = _JOB_MADE if known[0] == _JOB_FREED else known[0]
-                if before == expected:
+                if before == (_JOB_MADE if known[0] == _JOB_FREED else known[0]):
                     self._state_breaks.kept += 1
                 else:
-                    self._state_breaks.broken += 1
                     text = f"job {pointer(job)} goes from {before} to {after}, and was {known[0]}"
-                    self._state_breaks.breaks.append(_gap(table, row, known[1], text))
-            self._states[job] = after, record
+                    self._state_breaks.add(table, row, known[1], text)
+            self._states[job] = after, int(table.record[row])
             if len(self._states) > MOST_FOLLOWED:
                 del self._states[next(iter(self._states))]
 
     def gaps(self, known: Sequence[Gap]) -> list[Gap]:
         """Return what is missing, as far as none of the `known` gaps tells of it."""
-        found: list[Gap] = []
-        for turns, followed in zip(_TURNS, self._followed, strict=True):
-            if followed.both == 3 and followed.broken * turns.trusted <= followed.kept:
-                found += followed.breaks
-        for followed in (self._state_breaks, self._node_breaks):
-            if followed.broken * 4 <= followed.kept:
-                found += followed.breaks
+        found = self._state_breaks.trusted(_RARE) + self._node_breaks.trusted(_RARE)
+        for turns, _, breaks in self._turns:
+            if {turns.first, turns.second} <= self._seen:
+                found = found + breaks.trusted(turns.trusted)
         found = [g for g in found if not any(k.between(g.first - 1, g.record) for k in known)]
         return [gap for together in _overlapping(found) for gap in _explained(together)]
 
@@ -219,9 +210,8 @@ def _explained(together: list[Gap]) -> list[Gap]:
 def _gap(table: MeaningTable, row: int, before: int, text: str) -> Gap:
     batch = table.batch
     record = int(batch.record[row])
-    text += _WHY
     place = (record, int(batch.byte_offset[row]), int(batch.line[row]), int(batch.ts_ns[row]))
-    return Gap("missing", *place, None, text, None, record - before - 1)
+    return Gap("missing", *place, None, text + _WHY, None, record - before - 1)
 
 
 def _text(strings: StringTable, value: int) -> str:
